@@ -1,0 +1,58 @@
+# Every target is a line or two; the work is done in workbench/.
+
+PYTHON ?= python3
+CHAPTER ?= 01
+PORT ?= 8000
+BROKER ?= redis
+export CHAPTER PORT BROKER
+# Keeps compiled files out of the chapters.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
+
+# A Python that was asked for by name must be the one in .venv; otherwise any that fits will do.
+ENV := @$(PYTHON) workbench/bootstrap.py $(if $(filter file,$(origin PYTHON)),,--this-python)
+RUN := $(ENV) requirements-run.txt
+ALL := $(ENV) requirements.txt
+COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --custom-compile-command 'make lock'
+BENCH := @exec .venv/bin/python -m workbench
+
+.DEFAULT_GOAL := help
+.PHONY: help run redis check test test-slow format samples lock clean
+
+help:       ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run:        ## start a chapter: CHAPTER=01 PORT=8000 BROKER=redis PYTHON=python3
+	$(RUN)
+	$(BENCH) run
+
+redis:      ## start a Redis alone, for those who type the rest by hand: REDIS_PORT=6379
+	$(RUN)
+	$(BENCH) redis
+
+check:      ## check your exercises: CHAPTER=01, and WATCH=1 to check again on save
+	$(RUN)
+	$(BENCH) check
+
+test:       ## prove that everything holds, in less than four minutes
+	$(ALL)
+	@exec .venv/bin/python -m pytest
+
+test-slow:  ## prove what takes longer
+	$(ALL)
+	@exec .venv/bin/python -m pytest -m slow
+
+format:     ## format and mend the code
+	$(ALL)
+	@.venv/bin/ruff check --fix --quiet && .venv/bin/ruff format
+
+samples:    ## draw the sample photos again
+	$(ALL)
+	@.venv/bin/python -m workbench.sample_photos chapters/01_overview/static/samples
+
+lock:       ## write both locks anew from requirements.in
+	$(ALL)
+	@$(COMPILE) requirements.in -o requirements.txt
+	@sed '/^# --- all/,$$d' requirements.in | $(COMPILE) - -c requirements.txt -o requirements-run.txt
+
+clean:      ## delete what runs and tests have left in var/
+	@rm -rf var

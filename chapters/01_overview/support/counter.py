@@ -1,0 +1,56 @@
+"""The counter: take in what visitors bring, or say what is wrong with it; write receipts."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from flask import Request, abort, url_for
+from PIL import Image
+
+from support import shelf
+
+Image.MAX_IMAGE_PIXELS = 50_000_000  # Pillow refuses twice that: a decompression bomb
+
+
+def take_in(request: Request) -> str:
+    """Store the uploaded photo under an id nobody can guess, and return the id.
+
+    The visitor's own file name is never used. What isn't a photo gets a 400, 413, 415 or 422.
+    """
+    if request.mimetype != "multipart/form-data":
+        abort(415, "Send the photo as multipart/form-data, in a field named 'photo'.")
+    upload = request.files.get("photo") or abort(400, "Send a photo in a field named 'photo'.")
+    try:
+        Image.open(upload.stream, formats=("JPEG", "PNG", "WEBP"))  # reads the header only
+    except Image.DecompressionBombError:
+        abort(422, "This photo has too many pixels. Send a smaller one.")
+    except (OSError, SyntaxError, ValueError):  # Pillow's three ways to say: not an image
+        abort(415, "This is not a photo we can read. Send a JPEG, PNG or WebP file.")
+    path = shelf.photo(str(uuid4()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    upload.stream.seek(0)
+    upload.save(path)
+    return path.name
+
+
+def number(request: Request, field: str) -> float:
+    """Return a number from the form, or answer 422."""
+    text = request.form.get(field, "")
+    if not re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", text, re.ASCII):
+        abort(422, f"Send a form in which '{field}' is a number, such as 2 or 2.5.")
+    return float(text) if "." in text else int(text)
+
+
+def receipt(order: shelf.Order, state: str, result: Any) -> dict[str, Any]:
+    """Return the state of an order as JSON: always these keys, and never a traceback."""
+    if state == "PENDING" and order.printed:
+        state, result = "SUCCESS", None  # the result has expired, the print has not
+    failed = state == "FAILURE"
+    return {
+        "id": order.id,
+        "task": order.task,
+        "state": state,
+        "result": result if state == "SUCCESS" else None,
+        "error": {"type": type(result).__name__, "message": str(result)} if failed else None,
+        "print": url_for("prints", photo_id=order.id, size="large") if order.printed else None,
+    }

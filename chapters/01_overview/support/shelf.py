@@ -1,0 +1,50 @@
+"""Where photos, prints and orders lie: files in one folder, shared by web and worker."""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+KEPT_SECONDS = 24 * 60 * 60  # how long a result is kept, and how long an order may wait
+LAB = Path(os.environ.get("LAB_DIR") or Path(__file__).resolve().parent.parent / "var")
+
+
+class Order(NamedTuple):
+    """An order as it was written down before its task was sent."""
+
+    id: str
+    task: str
+    age: float  # seconds
+    printed: bool
+
+
+def photo(photo_id: str) -> Path:
+    """Return where a photo lies."""
+    return LAB / "photos" / photo_id
+
+
+def prints(photo_id: str) -> Path:
+    """Return the folder for a photo's prints."""
+    return LAB / "prints" / photo_id
+
+
+def write_order(order_id: str, task: str) -> None:
+    """Write an order down, in a file named by its id."""
+    path = LAB / "orders" / order_id
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(task)
+
+
+def find_order(order_id: str) -> Order | None:
+    """Return an order, or None if it was never written down."""
+    path = LAB / "orders" / order_id
+    if not path.exists():
+        return None
+    printed = (prints(order_id) / "large.jpg").exists()
+    return Order(order_id, path.read_text(), time.time() - path.stat().st_mtime, printed)
+
+
+def discard(order_id: str) -> None:
+    """Forget an order that was never sent, and its photo."""
+    (LAB / "orders" / order_id).unlink(missing_ok=True)
+    photo(order_id).unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""A chapter at work: its broker, its processes, their environment."""
+
+import os
+import shlex
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from workbench import brokers, chapter, probes
+from workbench.log import Log
+from workbench.service import Service
+from workbench.trouble import Trouble
+
+
+class Bench:
+    """The processes of one run of one chapter, and what they need.
+
+    Use it in a `with`: all is ready inside it, and nothing is left after it.
+    """
+
+    def __init__(
+        self,
+        chapter_name: str,
+        *,
+        broker: str = "redis",
+        port: int = 0,
+        folder: Path | None = None,
+        only: list[str] | None = None,
+    ) -> None:
+        """Prepare a run. Port 0 means any; `only` names the processes to start, besides servers."""
+        self.chapter = chapter.find(chapter_name)
+        self.chapter.check_requirements()
+        self.port = port or probes.free_port()
+        if not probes.is_free(self.port):
+            raise Trouble(
+                f"Port {self.port} is taken: stop what listens there, or choose another, "
+                f"as in: make run PORT={self.port + 1}"
+            )
+        self.folder = folder or chapter.VAR / self.chapter.name / str(self.port)
+        self.log = Log()
+        self.services: dict[str, Service] = {}
+        self.broker_url, self.result_backend = self._servers(broker)
+        for name, command in self.chapter.processes().items():
+            probe = probes.for_command(command, name, self.port, self.broker_url)
+            self.services[name] = Service(
+                name, command, ready=probe, log=self.log, cwd=self.chapter.path, env=self.env
+            )
+        self.only = list(self.chapter.processes()) if only is None else only
+
+    @property
+    def url(self) -> str:
+        """Return the page's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the variables that every process of the chapter gets."""
+        return {
+            "CELERY_BROKER_URL": self.broker_url,
+            "CELERY_RESULT_BACKEND": self.result_backend,
+            "LAB_DIR": str(self.folder / "lab"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def __enter__(self) -> Self:
+        """Start everything, and wait until it is ready."""
+        try:
+            for group in (self.servers, self.only):
+                for name in group:
+                    self.services[name].launch()
+                for name in group:
+                    self.services[name].wait()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything."""
+        self.close()
+
+    def start(self, name: str) -> None:
+        """Start a process again, and wait until it is ready."""
+        service = self._service(name)
+        if service.pid is None:
+            service.launch()
+            service.wait()
+
+    def stop(self, name: str) -> None:
+        """Stop a process as Ctrl-C in its terminal would."""
+        self._service(name).halt()
+
+    def kill(self, name: str) -> None:
+        """Kill a process and its children: kill -9."""
+        self._service(name).murder()
+
+    def close(self) -> None:
+        """Stop everything: first what uses the servers, all at once, then the servers."""
+        clients = [name for name in self.services if name not in self.servers]
+        for group in (clients, self.servers):
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda name: self.services[name].close(), group))
+
+    def by_hand(self) -> dict[str, str]:
+        """Return, by process, the command that a person would type in a terminal of its own."""
+        set_up = " ".join(
+            f"{name}={shlex.quote(value)}"
+            for name, value in self.env.items()
+            if name not in ("PATH", "PYTHONUNBUFFERED")
+        )
+        bin_folder = shlex.quote(str(Path(sys.executable).parent))
+        start = (
+            f"cd {shlex.quote(str(self.chapter.path))} && export PATH={bin_folder}:$PATH {set_up}"
+        )
+        return {
+            name: service.by_hand() if name in self.servers else f"{start} && {service.command}"
+            for name, service in self.services.items()
+        }
+
+    def _service(self, name: str) -> Service:
+        if name not in self.services:
+            raise Trouble(
+                f"There is no process '{name}': choose one of {', '.join(self.services)}."
+            )
+        return self.services[name]
+
+    def _servers(self, broker: str) -> tuple[str, str]:
+        """Find the broker and the result backend, or prepare our own."""
+        self.servers: list[str] = []
+        broker_url = os.environ.get("CELERY_BROKER_URL")
+        backend = os.environ.get("CELERY_RESULT_BACKEND")
+        if broker_url and not probes.can_connect(broker_url):
+            raise Trouble(
+                f"No broker answers at {broker_url}: start it, or unset CELERY_BROKER_URL "
+                "to get a private one."
+            )
+        if not broker_url and broker == "rabbitmq":
+            broker_url = self._add(
+                *brokers.rabbitmq_server("broker", self.folder / "rabbitmq", self.log)
+            )
+        elif not broker_url and broker != "redis":
+            raise Trouble(f"There is no broker '{broker}': BROKER is redis or rabbitmq.")
+        if not (broker_url and backend):
+            name = "backend" if broker_url else "broker"
+            redis = self._add(*brokers.redis_server(name, self.folder / "redis", self.log))
+            broker_url, backend = broker_url or f"{redis}/0", backend or f"{redis}/1"
+        return broker_url, backend
+
+    def _add(self, service: Service, url: str) -> str:
+        self.services[service.name] = service
+        self.servers.append(service.name)
+        return url

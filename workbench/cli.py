@@ -1,0 +1,108 @@
+"""The workbench's commands."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from workbench import brokers, chapter, control, probes
+from workbench.bench import Bench
+from workbench.log import Log
+from workbench.trouble import Trouble
+
+RUNS = chapter.VAR / "runs"
+BY_HAND = "The same by hand, each line in a terminal of its own:"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run a chapter, and break it."""
+    # A shell tells what it starts in the background to ignore Ctrl-C; our children would, too.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+@main.command()
+@click.argument("chapter_name", metavar="CHAPTER", default="01", envvar="CHAPTER")
+@click.option("--port", default=8000, envvar="PORT", show_default=True, help="The page's port.")
+@click.option(
+    "--broker", default="redis", envvar="BROKER", show_default=True, help="redis or rabbitmq."
+)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where its files go.")
+def run(chapter_name: str, port: int, broker: str, folder: Path | None) -> None:
+    """Start CHAPTER (01, 02, ...) with its broker, show its log; Ctrl-C stops it all."""
+    bench = Bench(chapter_name, broker=broker, port=port, folder=folder)
+    click.echo(f"Starting {bench.chapter.name}: {', '.join(bench.services)} ...")
+    with quiet_end(), bench:
+        second_terminal = control.Control(bench, RUNS)
+        try:
+            click.echo(f"\n{BY_HAND}\n")
+            for name, command in bench.by_hand().items():
+                click.echo(f"# {name}\n{command}\n")
+            click.echo(f"Ready (Ctrl-C stops it all): {bench.url}\n")
+            bench.log.print_from_now([*bench.services, "workbench"])
+            report_the_dead(bench)
+        finally:
+            second_terminal.close()
+
+
+@main.command()
+@click.option("--port", default=6379, envvar="REDIS_PORT", show_default=True)
+def redis(port: int) -> None:
+    """Start a Redis alone, where the chapters look for one by default; Ctrl-C stops it."""
+    log = Log()
+    folder = chapter.VAR / "redis" / str(port)
+    service, url = brokers.redis_server("redis", folder, log, port)
+    if not probes.is_free(port):
+        raise Trouble(
+            f"Port {port} is taken: use what listens there, or choose another, "
+            "as in: make redis REDIS_PORT=6380"
+        )
+    with quiet_end():
+        try:
+            service.launch()
+            service.wait()
+            click.echo(f"Ready (Ctrl-C stops it): {url}")
+            threading.Event().wait()
+        finally:
+            service.close()
+
+
+@contextmanager
+def quiet_end() -> Iterator[None]:
+    """End without a traceback on Ctrl-C, after all is stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def report_the_dead(bench: Bench) -> NoReturn:
+    """Report, for ever, each process that ends without having been asked to."""
+    while True:
+        for name, service in bench.services.items():
+            status = service.ended()
+            if status is not None:
+                again = f"python -m workbench start {name}"
+                bench.log.add(name, f"-- ended, exit status {status}; start it again: {again} --")
+        time.sleep(0.2)
+
+
+def command(verb: str, text: str) -> None:
+    """Add a command for the second terminal."""
+
+    @main.command(verb, help=text)
+    @click.argument("name")
+    @click.option("--chapter", help="Which run, if there are several.")
+    def tell(name: str, chapter: str | None) -> None:
+        click.echo(control.tell(RUNS, chapter, verb, name))
+
+
+command("stop", "Stop the process NAME (worker, broker, web, ...) of a run, as Ctrl-C would.")
+command("start", "Start the process NAME of a run again.")
+command("kill", "Kill the process NAME of a run: kill -9.")

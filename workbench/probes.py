@@ -1,0 +1,105 @@
+"""How to tell that something is ready. A probe asks once, quickly, and says yes or no."""
+
+import http.client
+import shlex
+import socket
+
+import kombu
+import psutil
+from amqp.exceptions import AMQPError
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from workbench.service import Probe, Service
+
+
+def answers_http(port: int) -> Probe:
+    """Return a probe: something answers HTTP on this port, whatever it says."""
+
+    def probe(_service: Service) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("HEAD", "/")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    return probe
+
+
+def consumes(broker_url: str) -> Probe:
+    """Return a probe: this very Celery worker answers through the broker."""
+    app = Celery(broker=broker_url)
+
+    def probe(service: Service) -> bool:
+        try:
+            workers = app.control.inspect(timeout=0.3).stats() or {}
+        except (OperationalError, OSError):
+            return False
+        return bool({stats["pid"] for stats in workers.values()} & family(service))
+
+    return probe
+
+
+def takes_connections(broker_url: str) -> Probe:
+    """Return a probe: a broker completes a handshake."""
+    return lambda _service: can_connect(broker_url)
+
+
+def can_connect(broker_url: str) -> bool:
+    """Tell whether a broker completes a handshake within two seconds."""
+    options = {"socket_connect_timeout": 1, "socket_timeout": 2}
+    try:
+        with kombu.Connection(
+            broker_url, connect_timeout=2, transport_options=options
+        ) as connection:
+            connection.ensure_connection(max_retries=1)
+            assert connection.default_channel
+    except (OperationalError, OSError, AMQPError, RedisError):
+        return False
+    return True
+
+
+def is_running(_service: Service) -> bool:
+    """Say yes: to have started is all that can be asked of it."""
+    return True
+
+
+def for_command(command: str, name: str, port: int, broker_url: str) -> Probe:
+    """Choose the probe for a line of a Procfile: `web` serves HTTP, a Celery worker consumes."""
+    words = shlex.split(command)
+    if "celery" in words and "worker" in words:
+        return consumes(broker_url)
+    return answers_http(port) if name == "web" else is_running
+
+
+def family(service: Service) -> set[int]:
+    """Return the process ids of a service and all it has started."""
+    try:
+        process = psutil.Process(service.pid)
+        return {process.pid, *(child.pid for child in process.children(recursive=True))}
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of 127.0.0.1."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port

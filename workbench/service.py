@@ -1,0 +1,126 @@
+"""One process: start it, wait until it is ready, stop it as Ctrl-C would, kill it."""
+
+import atexit
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import mirakuru.base
+from mirakuru.exceptions import ProcessFinishedWithError, TimeoutExpired
+
+from workbench.log import Log
+from workbench.trouble import Died
+
+# At exit mirakuru kills each process whose mark contains our pid, even inside a longer number:
+# that may be another run's. Whoever starts a Service stops it.
+atexit.unregister(mirakuru.base.cleanup_subprocesses)
+
+STARTS_WITHIN = 40  # seconds
+STOPS_WITHIN = 3.5  # seconds; then it is killed
+
+Probe = Callable[["Service"], bool]
+
+
+class Service(mirakuru.base.SimpleExecutor):
+    """A process with a name, a probe that tells when it is ready, and a log."""
+
+    def __init__(
+        self,
+        name: str,
+        command: str,
+        *,
+        ready: Probe,
+        log: Log,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        stop_signal: int = signal.SIGINT,
+    ) -> None:
+        self.name = name
+        self.env = dict(env or {})
+        self.cwd = cwd
+        self.log = log
+        self.wanted = False  # so that an unexpected end can be told from one that was asked for
+        self._ready = ready
+        reader, self._writer = os.pipe()
+        super().__init__(
+            command,
+            cwd=str(cwd),
+            shell=True,
+            envvars=self.env,
+            stop_signal=stop_signal,
+            stdin=subprocess.DEVNULL,
+            stdout=self._writer,
+            stderr=subprocess.STDOUT,
+        )
+        threading.Thread(target=self._listen, args=[reader], daemon=True).start()
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id, None while it isn't running."""
+        return self.process.pid if self.process else None
+
+    def launch(self) -> None:
+        """Start the process, and don't wait for it."""
+        self.wanted = True
+        self._timeout = STARTS_WITHIN
+        super().start()
+
+    def wait(self) -> None:
+        """Wait until the probe says ready. Raise Died if that doesn't happen."""
+        try:
+            self.wait_for(self._check)
+        except TimeoutExpired:
+            raise self._died(f"was not ready after {STARTS_WITHIN} s") from None
+
+    def halt(self) -> None:
+        """Stop the process as Ctrl-C in its terminal would; kill it if that takes too long."""
+        self.wanted = False
+        self._timeout = STOPS_WITHIN
+        with contextlib.suppress(ProcessFinishedWithError):  # its exit status is of no interest
+            self.stop()
+
+    def murder(self) -> None:
+        """Kill the process and its children: kill -9."""
+        self.wanted = False
+        self.kill()
+
+    def by_hand(self) -> str:
+        """Return what a person would type to start it."""
+        variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.env.items())
+        return f"{variables} {self.command}".strip()
+
+    def close(self) -> None:
+        """Stop the process for good."""
+        self.halt()
+        if self._writer >= 0:
+            os.close(self._writer)
+            self._writer = -1
+
+    def ended(self) -> int | None:
+        """Return the exit status, once, if the process has ended without being asked to."""
+        if not self.wanted or self.process is None or self.process.poll() is None:
+            return None
+        status = self.process.returncode
+        self.murder()  # what it may have left behind
+        return status
+
+    def _check(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise self._died(f"ended with exit status {self.process.returncode}")
+        return self._ready(self)
+
+    def _died(self, what: str) -> Died:
+        if self.process is not None:
+            self.murder()
+        return Died(self.name, what, self.log.lines(self.name)[-12:])
+
+    def _listen(self, reader: int) -> None:
+        with os.fdopen(reader, errors="replace") as lines:
+            for line in lines:
+                self.log.add(self.name, line.rstrip("\n"))
