@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -40,14 +41,19 @@ class Bench:
             )
         self.folder = folder or chapter.VAR / self.chapter.name / str(self.port)
         self.log = Log()
+        self._lock = threading.RLock()  # commands come from a second terminal, in a thread
         self.services: dict[str, Service] = {}
         self.broker_url, self.result_backend = self._servers(broker)
         for name, command in self.chapter.processes().items():
-            probe = probes.for_command(command, name, self.port, self.broker_url)
-            self.services[name] = Service(
-                name, command, ready=probe, log=self.log, cwd=self.chapter.path, env=self.env
-            )
+            self.add(name, command)
         self.only = list(self.chapter.processes()) if only is None else only
+
+    def add(self, name: str, command: str, cwd: Path | None = None) -> None:
+        """Prepare one more process, in the chapter's folder and environment; `start` starts it."""
+        probe = probes.for_command(command, name, self.port, self.broker_url)
+        cwd = cwd or self.chapter.path
+        service = Service(name, command, ready=probe, log=self.log, cwd=cwd, env=self.env)
+        self.services[name] = service
 
     @property
     def url(self) -> str:
@@ -91,17 +97,26 @@ class Bench:
     def start(self, name: str) -> None:
         """Start a process again, and wait until it is ready."""
         service = self._service(name)
-        if service.pid is None:
-            service.launch()
-            service.wait()
+        with self._lock:
+            if service.pid is None:
+                service.launch()
+                service.wait()
 
     def stop(self, name: str) -> None:
         """Stop a process as Ctrl-C in its terminal would."""
-        self._service(name).halt()
+        with self._lock:
+            self._service(name).halt()
 
     def kill(self, name: str) -> None:
         """Kill a process and its children: kill -9."""
-        self._service(name).murder()
+        with self._lock:
+            self._service(name).murder()
+
+    def dead(self) -> dict[str, int]:
+        """Return, once, the exit status of each process that ended without being asked to."""
+        with self._lock:
+            found = {name: service.ended() for name, service in self.services.items()}
+        return {name: status for name, status in found.items() if status is not None}
 
     def close(self) -> None:
         """Stop everything: first what uses the servers, all at once, then the servers."""

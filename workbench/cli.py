@@ -85,11 +85,9 @@ def quiet_end() -> Iterator[None]:
 def report_the_dead(bench: Bench) -> NoReturn:
     """Report, for ever, each process that ends without having been asked to."""
     while True:
-        for name, service in bench.services.items():
-            status = service.ended()
-            if status is not None:
-                again = f"python -m workbench start {name}"
-                bench.log.add(name, f"-- ended, exit status {status}; start it again: {again} --")
+        for name, status in bench.dead().items():
+            again = f"python -m workbench start {name}"
+            bench.log.add(name, f"-- ended, exit status {status}; start it again: {again} --")
         time.sleep(0.2)
 
 

@@ -69,9 +69,7 @@ class Control:
         try:
             verbs[verb](name)
         except click.ClickException as error:
-            return False, error.format_message() if hasattr(error, "format_message") else repr(
-                error
-            )
+            return False, error.format_message()
         self.bench.log.add(name, f"-- {DONE[verb]} --")
         return True, f"{name} {DONE[verb]}"
 

@@ -56,10 +56,14 @@ def noise(
     """Return fractal noise of about -1 to 1, its largest features a cell high and wide, or folded into crests."""
     total = np.zeros(shape)
     for octave in range(octaves):
-        rows, columns = (2**octave * length / size for length, size in zip(shape, cell, strict=True))
+        rows, columns = (
+            2**octave * length / size for length, size in zip(shape, cell, strict=True)
+        )
         grid = rng.normal(0, 0.5, (math.ceil(rows) + 4, math.ceil(columns) + 4)).astype(np.float32)
         box = (1.5, 1.5, 1.5 + columns, 1.5 + rows)
-        layer = np.asarray(Image.fromarray(grid).resize(shape[::-1], Image.Resampling.BICUBIC, box), dtype=float)
+        layer = np.asarray(
+            Image.fromarray(grid).resize(shape[::-1], Image.Resampling.BICUBIC, box), dtype=float
+        )
         total += (0.5 - 1.5 * np.abs(layer)) / 2.3**octave if crests else layer / 2**octave
     return total
 
@@ -87,16 +91,22 @@ def brush(image: Array, start: Array, end: Array, fat: Array | float, colours: A
     draw = ImageDraw.Draw(sheet)
     middle, side = start + end, fat * (end - start)[:, ::-1] * (1, -1)
     corners = np.stack([2 * start, middle + side, 2 * end, middle - side], axis=1).reshape(-1, 8)
-    for points, (red, green, blue) in zip(corners, (255 * np.clip(colours, 0, 1)).astype(int), strict=True):
+    for points, (red, green, blue) in zip(
+        corners, (255 * np.clip(colours, 0, 1)).astype(int), strict=True
+    ):
         draw.polygon(points.tolist(), fill=(red, green, blue))
     small = np.asarray(sheet.reduce(2), dtype=float) / 255
     return mix(image, small[..., :3], small[..., 3])
 
 
-def pines(rng: Generator, image: Array, grove: Array, foot: Array, low: float, high: float, code: str) -> Array:
+def pines(
+    rng: Generator, image: Array, grove: Array, foot: Array, low: float, high: float, code: str
+) -> Array:
     """Plant conifers along a line of feet, from low to high where the grove rises from 0 to 1."""
     x = rng.uniform(0, WIDTH, (330, 1, 1))
-    tall = rng.uniform(0.4, 1, x.shape) * (low + (high - low) * np.interp(x, np.arange(WIDTH), grove))
+    tall = rng.uniform(0.4, 1, x.shape) * (
+        low + (high - low) * np.interp(x, np.arange(WIDTH), grove)
+    )
     tier, side = np.linspace(0, 1, 24)[:, None], np.array([-1, 1])
     reach = tall * 0.2 * tier**0.85 * rng.uniform(0.5, 1.1, (330, 24, 2))
     top = np.interp(x, np.arange(WIDTH), foot) + tall * (0.96 * tier - 1) + 0 * reach
@@ -110,9 +120,13 @@ def water(rng: Generator, image: Array, shore: int, chop: float) -> Array:
     x, y = pixels()
     below = np.maximum(y - shore, 0)
     texture = noise(rng, (1200, 2400), (14, 70), 4)
-    swell = chop * sample(texture, 330 * np.log1p(below / 25), 1200 + (x - WIDTH / 2) / (0.7 + below / 400))
+    swell = chop * sample(
+        texture, 330 * np.log1p(below / 25), 1200 + (x - WIDTH / 2) / (0.7 + below / 400)
+    )
     source = np.minimum(shore - below - 1 + swell * (2 + below * 0.22), shore - 1)
-    return np.where((y > shore)[..., None], 0.93 * sample(image, source, x + 0.03 * swell * below), image)
+    return np.where(
+        (y > shore)[..., None], 0.93 * sample(image, source, x + 0.03 * swell * below), image
+    )
 
 
 def sunlight(height: Array, tangent: float, depth: float) -> Array:
@@ -120,7 +134,10 @@ def sunlight(height: Array, tangent: float, depth: float) -> Array:
     ray = height + tangent * np.arange(height.shape[1])
     lit = step(8, 0.5, np.maximum.accumulate(ray, axis=1) - ray)
     dz, dx = np.gradient(height)
-    return np.asarray((lit * np.clip(tangent + 0.9 * dx + depth * dz, 0, None) + 0.12) / np.sqrt(1 + dx**2 + dz**2))
+    return np.asarray(
+        (lit * np.clip(tangent + 0.9 * dx + depth * dz, 0, None) + 0.12)
+        / np.sqrt(1 + dx**2 + dz**2)
+    )
 
 
 def view(height: Array, near: float, eye: float, horizon: float) -> tuple[Array, Array, Array]:
@@ -131,7 +148,9 @@ def view(height: Array, near: float, eye: float, horizon: float) -> tuple[Array,
     land = sample(height, far - near + 0 * across, columns / 2 + across * far)
     skyline = np.minimum.accumulate(2 * (horizon - FOCAL * (land - eye) / far), axis=0)
     y = np.arange(2 * HEIGHT)
-    depth = np.stack([np.interp(y, crest[::-1], far[::-1, 0], left=0) for crest in skyline.T], axis=1)
+    depth = np.stack(
+        [np.interp(y, crest[::-1], far[::-1, 0], left=0) for crest in skyline.T], axis=1
+    )
     return depth - near, columns / 2 + across * depth, (depth > 0).astype(float)
 
 
@@ -144,7 +163,9 @@ def under(sky: Array, ground: Array, land: Array) -> Array:
 
 def clouds(rng: Generator, sky: Array, code: str, low: int, cover: float) -> Array:
     """Draw thin clouds over the upper part of a sky, down to the row called low."""
-    veil = step(0, 1.3, noise(rng, (HEIGHT, WIDTH), (110, 600), 7)) * step(low, low / 3, pixels()[1])
+    veil = step(0, 1.3, noise(rng, (HEIGHT, WIDTH), (110, 600), 7)) * step(
+        low, low / 3, pixels()[1]
+    )
     return mix(sky, colour(code), cover * veil)
 
 
@@ -177,7 +198,9 @@ def dunes(rng: Generator) -> Array:
     height = 46 * slope * (0.75 + 0.5 * noise(rng, (size, size), (500, 500), 2)) + 30 * bend
     row, column, land = view(height, 250, 165, 330)
     warp = sample(150 * bend + 9 * noise(rng, (size, size), (60, 60), 3), row, column)
-    patch = step(-0.7, 0.6, sample(noise(rng, (size, size), (160, 160), 3), row, column)) * step(700, 0, row)
+    patch = step(-0.7, 0.6, sample(noise(rng, (size, size), (160, 160), 3), row, column)) * step(
+        700, 0, row
+    )
     light = sample(sunlight(height, 0.34, 0.2), row, column)
     light *= 1 + 0.09 * np.sin(0.9 * column - 0.5 * row + warp) * patch
     sand = ramp(light, (0.08, "#72606a"), (0.3, "#9e7159"), (0.55, "#d69e68"), (0.95, "#f8d7a2"))
@@ -191,7 +214,9 @@ def lake(rng: Generator) -> Array:
     size, shore = 1900, 655
     x, z = pixels(size, size)
     rise = step(60, 1500, z + 0.25 * np.abs(x - 1050))
-    height = np.maximum(rise * (270 + 300 * noise(rng, (size, size), (420, 420), 9, crests=True)), 0)
+    height = np.maximum(
+        rise * (270 + 300 * noise(rng, (size, size), (420, 420), 9, crests=True)), 0
+    )
     row, column, land = view(height, 900, 8, 636)
     light, lift = sample(sunlight(height, 0.5, -0.35), row, column), sample(height, row, column)
     steep = sample(np.hypot(*np.gradient(height)), row, column)
@@ -235,7 +260,9 @@ def aurora(rng: Generator) -> Array:
     image = mix(image, colour("#ffb981"), 0.9 * dusk)
     image = mix(image, colour("#0d2029"), np.clip(y - 850 + 60 * line(rng, 700, 6), 0, 1))
     grove = step(-0.4, 1.6, line(rng, 350, 4) + 1.2 * step(600, 800, np.abs(x[0] - 800)))
-    return water(rng, pines(rng, image, grove, np.full(WIDTH, shore), 40, 170, "#050b10"), shore, 0.5)
+    return water(
+        rng, pines(rng, image, grove, np.full(WIDTH, shore), 40, 170, "#050b10"), shore, 0.5
+    )
 
 
 def sunset(rng: Generator) -> Array:
@@ -252,15 +279,27 @@ def sunset(rng: Generator) -> Array:
     shade = 0.45 + 0.9 * (thick - sample(texture, row + 16, column)) + 0.9 * glow - 0.25 * thick
     tint = ramp(shade, (0, "#4c466e"), (0.4, "#a5688a"), (0.75, "#f08f78"), (1.2, "#ffd896"))
     image = mix(sky, tint, 0.92 * step(-0.35, 0.5, thick) * step(shore, 560, y))
-    image = mix(image, colour("#ffe4a6"), step(46, 32, np.hypot(x - 990, y - 664)))
-    hill = shore - (30 + 190 * step(620, 40, x[0])) * step(690, 560, x[0]) * (1 + 0.25 * line(rng, 240, 6))
+    image = mix(0.88 * image, colour("#fff3d6"), step(46, 32, np.hypot(x - 990, y - 664)))
+    hill = shore - (30 + 190 * step(620, 40, x[0])) * step(690, 560, x[0]) * (
+        1 + 0.25 * line(rng, 240, 6)
+    )
     image = mix(image, colour("#33284a"), np.clip(y - hill, 0, 1))
-    image = pines(rng, image, step(500, 0, x[0]), hill + 6 + 80 * step(560, 640, x[0]), 14, 80, "#2a213d")
+    image = pines(
+        rng, image, step(500, 0, x[0]), hill + 6 + 80 * step(560, 640, x[0]), 14, 80, "#2a213d"
+    )
     sails = [((1250, 560), (1254, 712), (1310, 708)), ((1247, 580), (1244, 712), (1206, 714))]
-    start = np.array([(1196, 722), *(head for head, _, _ in sails for _ in range(40))])
-    end = np.vstack([[(1318, 718)], *(np.linspace(tack, clew, 40) for _, tack, clew in sails)])
-    image = brush(image, start, end, 0.03 + 0.12 * (start[:, :1] == 1196), np.full((81, 3), colour("#2a213d")))
-    return mix(water(rng, image, shore, 1.1), colour("#3a3f6e"), (y > shore) * 0.3 * step(shore, HEIGHT, y))
+    start = np.array([(1196, 722), *(head for head, _, _ in sails for _ in range(150))])
+    end = np.vstack([[(1318, 718)], *(np.linspace(tack, clew, 150) for _, tack, clew in sails)])
+    image = brush(
+        image,
+        start,
+        end,
+        0.03 + 0.12 * (start[:, :1] == 1196),
+        np.full((301, 3), colour("#2a213d")),
+    )
+    return mix(
+        water(rng, image, shore, 1.1), colour("#3a3f6e"), (y > shore) * 0.3 * step(shore, HEIGHT, y)
+    )
 
 
 def birches(rng: Generator) -> Array:
@@ -278,7 +317,9 @@ def birches(rng: Generator) -> Array:
         bank = y - level - 26 * (0.3 + near) * line(rng, 400, 6, wide)
         image = mix(image, soil + (pale - soil) * mist, step(0, 6 + 50 * near, bank))
         for _ in range(int(17 - 13 * near)):
-            image = trunk(rng, image, (6 + 30 * near**1.5) * rng.uniform(0.7, 1.3), level, pale, mist)
+            image = trunk(
+                rng, image, (6 + 30 * near**1.5) * rng.uniform(0.7, 1.3), level, pale, mist
+            )
         count = int(7000 - 3200 * near)
         boughs = rng.uniform((-50, -150), (wide + 50, 600 - 250 * near), (60, 2))
         leaf = boughs[rng.integers(0, 60, count)] + rng.normal(0, 1, (count, 2)) * (
@@ -300,14 +341,20 @@ def birches(rng: Generator) -> Array:
     return mix(image, colour("#fff6cf"), 0.38 * beams * step(1500, 300, y))
 
 
-def trunk(rng: Generator, image: Array, girth: float, level: float, pale: Array, mist: float) -> Array:
+def trunk(
+    rng: Generator, image: Array, girth: float, level: float, pale: Array, mist: float
+) -> Array:
     """Paint one birch trunk that stands at a level of the ground."""
     tall, wide, _ = image.shape
     x, y = pixels(wide, tall)
     lean = rng.normal(0, 0.03) * (y[:, :1] - tall) + girth * noise(rng, (tall, 1), (700, 1), 2)
     middle = rng.uniform(0, wide) + lean
-    part = np.s_[:, max(0, int(middle.min() - 1.6 * girth)) : max(1, int(middle.max() + 1.6 * girth))]
-    turn = (x[part] - middle) / (girth * (0.7 + 0.3 * y[part] / tall + 0.3 * step(-60, 30, y[part] - level)))
+    part = np.s_[
+        :, max(0, int(middle.min() - 1.6 * girth)) : max(1, int(middle.max() + 1.6 * girth))
+    ]
+    turn = (x[part] - middle) / (
+        girth * (0.7 + 0.3 * y[part] / tall + 0.3 * step(-60, 30, y[part] - level))
+    )
     marks = noise(rng, turn.shape, (8 + 0.3 * girth, 20 + 1.2 * girth), 4)
     grime = noise(rng, turn.shape, (160, 40), 6)
     side = np.clip((760 - middle) / 200, -1, 1)
@@ -329,7 +376,9 @@ def expose(picture: Array, rng: Generator) -> Array:
     corner = np.hypot(x / width - 0.5, y / height - 0.5)
     grey = picture.mean(axis=2, keepdims=True)
     dull = 0.06 + 0.74 * (0.82 * picture + 0.18 * grey) * (1 - 0.45 * corner**2)[..., None]
-    grain = noise(rng, (height, width), (1.7, 1.7), 1)[..., None] + 0.3 * rng.normal(0, 0.5, picture.shape)
+    grain = noise(rng, (height, width), (1.7, 1.7), 1)[..., None] + 0.3 * rng.normal(
+        0, 0.5, picture.shape
+    )
     return np.asarray(np.clip(dull + 0.017 * grain, 0, 1))
 
 
@@ -349,7 +398,9 @@ def main(folder: Path) -> None:
     for number, scene in enumerate(SCENES):
         rng = np.random.default_rng(number)
         picture = expose(scene(rng), rng)
-        save(picture, folder / f"{scene.__name__}.jpg", sideways=picture.shape[0] > picture.shape[1])
+        save(
+            picture, folder / f"{scene.__name__}.jpg", sideways=picture.shape[0] > picture.shape[1]
+        )
 
 
 if __name__ == "__main__":

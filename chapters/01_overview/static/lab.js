@@ -107,21 +107,19 @@ function form(photo) {
 
 // --- prints --------------------------------------------------------------------------------------
 
-function newPrint(name, way) {
-  document.querySelector("#prints .empty")?.remove();
+function newPrint(list, name) {
   const item = element("print").content.cloneNode(true).firstElementChild;
-  const parts = Object.fromEntries(["name", "way", "time", "state"].map((part) => [part, item.querySelector(`.${part}`)]));
-  parts.name.textContent = name;
-  parts.way.textContent = way;
-  element("prints").prepend(item);
+  const [state, time] = [item.querySelector(".state"), item.querySelector(".time")];
+  item.querySelector(".name").textContent = name;
+  list.append(item);
   return {
-    say: (text) => { parts.state.textContent = text; },
-    fail: (text) => { item.classList.add("failed"); parts.state.textContent = text; },
+    say: (text) => { state.textContent = text; },
+    fail: (text) => { item.classList.add("failed"); state.textContent = text; },
     show: (address, took, srcset = "") => {
       const image = new Image();
-      Object.assign(image, { alt: `print of ${name}`, src: address, srcset, sizes: "14rem" });
-      parts.state.replaceWith(image);
-      parts.time.textContent = took;
+      Object.assign(image, { alt: `print of ${name}`, src: address, srcset, sizes: "10rem" });
+      state.replaceWith(image);
+      time.textContent = took;
     },
   };
 }
@@ -134,8 +132,8 @@ async function problem(response) {
   }
 }
 
-async function inTheRequest(photos) {
-  const prints = photos.map(({ name }) => newPrint(name, "in the request"));
+async function inTheRequest(photos, list) {
+  const prints = photos.map(({ name }) => newPrint(list, name));
   for (const [index, photo] of photos.entries()) {
     const since = performance.now();
     prints[index].say("the visitor waits …");
@@ -149,9 +147,9 @@ async function inTheRequest(photos) {
   }
 }
 
-async function inTheBackground(photos) {
+async function inTheBackground(photos, list) {
   await Promise.all(photos.map(async (photo) => {
-    const print = newPrint(photo.name, "in the background");
+    const print = newPrint(list, photo.name);
     const since = performance.now();
     print.say("handing in …");
     try {
@@ -184,26 +182,29 @@ async function settled(address, tell) {
 
 // --- what can be pressed -------------------------------------------------------------------------
 
-function button(id, work, said) {
-  element(id).addEventListener("click", async () => {
+function button(id, work) {
+  const [pressed, says, list] = ["button", "[role=status]", ".prints"].map((part) => document.querySelector(`.${id} ${part}`));
+  pressed.addEventListener("click", async () => {
+    pressed.disabled = true;
     const photos = await chosen();
-    if (!photos.length) {
-      element("says").textContent = "Choose at least one photo first.";
-      return;
+    if (photos.length) {
+      list.replaceChildren();
+      pulse.longest = 0;
+      const since = performance.now();
+      says.textContent = `Developing ${photos.length} …`;
+      await work(photos, list);
+      const failed = list.querySelectorAll(".failed").length;
+      says.textContent = `${photos.length - failed} developed${failed ? `, ${failed} not` : ""}, in ${seconds(since)}. `
+        + `The other visitor’s longest wait: ${element("longest").value}.`;
+    } else {
+      says.textContent = "Choose at least one photo first.";
     }
-    element(id).disabled = true;
-    pulse.longest = 0;
-    const since = performance.now();
-    element("says").textContent = `Developing ${photos.length} ${said} …`;
-    await work(photos);
-    const worst = element("longest").value;
-    element("says").textContent = `${photos.length} ${said} in ${seconds(since)}. The other visitor’s longest wait: ${worst}.`;
-    element(id).disabled = false;
+    pressed.disabled = false;
   });
 }
 
-button("blocking", inTheRequest, "in the request");
-button("background", inTheBackground, "in the background");
+button("blocking", inTheRequest);
+button("background", inTheBackground);
 
 element("files").addEventListener("change", ({ target }) => { add(target.files); target.value = ""; });
 for (const kind of ["dragover", "dragleave", "drop"]) {
