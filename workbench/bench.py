@@ -75,11 +75,7 @@ class Bench:
     def __enter__(self) -> Self:
         """Start everything, and wait until it is ready."""
         try:
-            for group in (self.servers, self.only):
-                for name in group:
-                    self.services[name].launch()
-                for name in group:
-                    self.services[name].wait()
+            self.start_all()
         except BaseException:
             self.close()
             raise
@@ -93,6 +89,15 @@ class Bench:
     ) -> None:
         """Stop everything."""
         self.close()
+
+    def start_all(self) -> None:
+        """Start what isn't running: the servers, then all at once what uses them."""
+        for group in (self.servers, self.only):
+            absent = [self.services[name] for name in group if not self.services[name].running()]
+            for service in absent:
+                service.launch()
+            for service in absent:
+                service.wait()
 
     def start(self, name: str) -> None:
         """Start a process again, and wait until it is ready."""

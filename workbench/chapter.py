@@ -1,6 +1,7 @@
 """A chapter as the workbench sees it: a folder with a Procfile and requirements."""
 
 import importlib.metadata
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from packaging.requirements import Requirement
 from workbench.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parent.parent
-VAR = ROOT / "var"
+VAR = Path(os.environ.get("WORKBENCH_VAR") or ROOT / "var")  # all that a run writes
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The workbench's commands."""
 
+import shlex
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from workbench import brokers, chapter, control, probes
+from workbench import brokers, chapter, control, exercises, probes
 from workbench.bench import Bench
 from workbench.log import Log
 from workbench.trouble import Trouble
@@ -73,6 +75,22 @@ def redis(port: int) -> None:
             service.close()
 
 
+@main.command()
+@click.argument("chapter_name", metavar="CHAPTER", default="01", envvar="CHAPTER")
+@click.option("--watch", is_flag=True, envvar="WATCH", help="Check again on each save.")
+@click.option("--deadline", default=30.0, show_default=True, help="Seconds that a check may take.")
+def check(chapter_name: str, watch: bool, deadline: float) -> None:
+    """Check your exercises of CHAPTER, and give a hint for the first that fails."""
+    found = exercises.find(chapter_name)
+    click.echo(f"Checking the exercises in {found[0].parent.relative_to(chapter.ROOT)}/ ...")
+    passed = watch
+    with quiet_end():
+        if watch:
+            exercises.watch(found, deadline)
+        passed = exercises.check(found, deadline)
+    sys.exit(0 if passed else 1)
+
+
 @contextmanager
 def quiet_end() -> Iterator[None]:
     """End without a traceback on Ctrl-C, after all is stopped."""
@@ -89,6 +107,14 @@ def report_the_dead(bench: Bench) -> NoReturn:
             again = f"python -m workbench start {name}"
             bench.log.add(name, f"-- ended, exit status {status}; start it again: {again} --")
         time.sleep(0.2)
+
+
+@main.command()
+@click.option("--chapter", help="Which run, if there are several.")
+def env(chapter: str | None) -> None:
+    """Print the variables of a run, for a shell: eval "$(python -m workbench env)"."""
+    for name, value in control.find(RUNS, chapter).env.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 def command(verb: str, text: str) -> None:

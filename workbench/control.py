@@ -25,6 +25,7 @@ class Address:
     pid: int
     chapter: str
     url: str
+    env: dict[str, str]
     port: int
     key: str
 
@@ -37,7 +38,7 @@ class Control:
         key = secrets.token_hex(16)
         self._listener = Listener(("127.0.0.1", 0), authkey=key.encode())
         port = self._listener.address[1]
-        address = Address(os.getpid(), bench.chapter.name, bench.url, int(port), key)
+        address = Address(os.getpid(), bench.chapter.name, bench.url, bench.env, int(port), key)
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{os.getpid()}.json"
         self._file.touch(mode=0o600)

@@ -57,7 +57,7 @@ def can_connect(broker_url: str) -> bool:
         with kombu.Connection(
             broker_url, connect_timeout=2, transport_options=options
         ) as connection:
-            connection.ensure_connection(max_retries=1)
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             assert connection.default_channel
     except (OperationalError, OSError, AMQPError, RedisError):
         return False

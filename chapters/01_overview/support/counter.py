@@ -13,10 +13,7 @@ Image.MAX_IMAGE_PIXELS = 50_000_000  # Pillow refuses twice that: a decompressio
 
 
 def take_in(request: Request) -> str:
-    """Store the uploaded photo under an id nobody can guess, and return the id.
-
-    The visitor's own file name is never used. What isn't a photo gets a 400, 413, 415 or 422.
-    """
+    """Store the uploaded photo under an id nobody can guess, never its own name; return the id."""
     if request.mimetype != "multipart/form-data":
         abort(415, "Send the photo as multipart/form-data, in a field named 'photo'.")
     upload = request.files.get("photo") or abort(400, "Send a photo in a field named 'photo'.")
@@ -42,7 +39,7 @@ def number(request: Request, field: str) -> float:
 
 
 def receipt(order: shelf.Order, state: str, result: Any) -> dict[str, Any]:
-    """Return the state of an order as JSON: always these keys, and never a traceback."""
+    """Return how an order stands: always these keys, never a traceback."""
     if state == "PENDING" and order.printed:
         state, result = "SUCCESS", None  # the result has expired, the print has not
     failed = state == "FAILURE"

@@ -7,14 +7,18 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 SIZES = {"small": 480, "medium": 960, "large": 1600}  # longest edge in pixels
 
 
-def develop(photo: Path, folder: Path) -> None:
-    """Make three prints of a photo in a folder; raise OSError if it can't be decoded.
+class UnreadableError(ValueError):
+    """The file isn't a photo, or only half of one."""
 
-    Twice does no harm. `large.jpg` comes last: where it is, all are.
-    """
+
+def develop(photo: Path, folder: Path) -> None:
+    """Make three prints of a photo in a folder, the large one last. Twice does no harm."""
     edge = SIZES["large"]
-    with Image.open(photo) as negative:
-        image = ImageOps.exif_transpose(negative).convert("RGB")
+    try:
+        with Image.open(photo) as negative:
+            image = ImageOps.exif_transpose(negative).convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UnreadableError(str(error)) from None
     image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
     image = _film_look(ImageOps.autocontrast(image, cutoff=0.5))
     image = image.filter(ImageFilter.MedianFilter(5))  # removes grain; most of the time goes here

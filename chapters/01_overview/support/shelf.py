@@ -30,9 +30,8 @@ def prints(photo_id: str) -> Path:
 
 def write_order(order_id: str, task: str) -> None:
     """Write an order down, in a file named by its id."""
-    path = LAB / "orders" / order_id
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(task)
+    (LAB / "orders").mkdir(parents=True, exist_ok=True)
+    (LAB / "orders" / order_id).write_text(task)
 
 
 def find_order(order_id: str) -> Order | None:

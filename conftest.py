@@ -1,0 +1,25 @@
+"""For all of pytest: the lessons are tests too, and where nothing may skip, a skip fails."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from tests.proof.lessons import lessons
+
+pytest_collect_file = lessons.pytest()
+
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CHAPTER", "PORT", "BROKER"):
+    os.environ.pop(name, None)  # what `make test` sets is not meant for what the tests start
+for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "LAB_DIR"):
+    os.environ.pop(name, None)  # the tests bring their own
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure if NO_SKIPS is set, as .ci/run does."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("NO_SKIPS"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, where nothing may skip: {report.longrepr}"
+    return report

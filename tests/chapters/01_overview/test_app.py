@@ -1,0 +1,265 @@
+"""Chapter 1 from outside, on real servers: what each request is answered."""
+
+import io
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import redis
+from PIL import Image
+
+from workbench.bench import Bench
+from workbench.probes import family
+
+Settled = Callable[[httpx.Client, str], dict[str, Any]]
+KEYS = ["id", "task", "state", "result", "error", "print"]
+
+
+def hand_in(
+    visitor: httpx.Client, lab: Bench, photo: bytes, way: str = "background"
+) -> httpx.Response:
+    return visitor.post(f"{lab.url}/{way}", files={"photo": ("photo.jpg", photo)})
+
+
+def lab_files(lab: Bench) -> list[Path]:
+    return sorted(path for path in lab.folder.rglob("lab/**/*") if path.is_file())
+
+
+# --- 1.1 -----------------------------------------------------------------------------------------
+
+
+def test_blocking_answers_with_the_print_upright(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes
+) -> None:
+    answer = hand_in(visitor, lab, small_photo, "blocking")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(answer.content)).size == (1200, 1600)
+
+
+def test_a_sample_photo_takes_real_work(
+    lab: Bench, visitor: httpx.Client, sample_photo: bytes
+) -> None:
+    before = cpu_seconds(lab)
+    assert hand_in(visitor, lab, sample_photo, "blocking").status_code == 200
+    spent = cpu_seconds(lab) - before
+    assert 0.5 < spent < 4, f"{spent} s of CPU; meant to be one to two"
+
+
+def cpu_seconds(lab: Bench) -> float:
+    used = [psutil.Process(pid).cpu_times() for pid in family(lab.services["web"])]
+    return sum(times.user + times.system for times in used)
+
+
+# --- 1.2 -----------------------------------------------------------------------------------------
+
+
+def test_an_order_is_accepted_developed_and_handed_out(
+    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+) -> None:
+    answer = hand_in(visitor, any_lab, small_photo)
+    assert answer.status_code == 202
+    address = answer.headers["Location"]
+    assert answer.json() == {"id": address.removeprefix("/tasks/"), "status": address}
+
+    status = settled(visitor, any_lab.url + address)
+    assert list(status) == KEYS
+    assert status["task"] == "tasks.develop"
+    assert status["state"] == "SUCCESS"
+    assert status["result"]["seconds"] > 0
+    assert status["error"] is None
+
+    large = status["print"]
+    for size, edge in {"small": 480, "medium": 960, "large": 1600}.items():
+        answer = visitor.get(any_lab.url + large.replace("large", size))
+        assert max(Image.open(io.BytesIO(answer.content)).size) == edge
+
+
+def test_an_order_waits_while_no_worker_runs(
+    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+) -> None:
+    any_lab.stop("worker")
+    address = any_lab.url + hand_in(visitor, any_lab, small_photo).headers["Location"]
+    waiting = visitor.get(address)
+    assert waiting.status_code == 200
+    assert list(waiting.json()) == KEYS
+    assert waiting.json()["state"] == "PENDING"
+    any_lab.start("worker")
+    assert settled(visitor, address)["state"] == "SUCCESS"
+
+
+def test_ids_cant_be_guessed(lab: Bench, visitor: httpx.Client, small_photo: bytes) -> None:
+    ids = {hand_in(visitor, lab, small_photo).json()["id"] for _ in range(3)}
+    assert len(ids) == 3
+    for found in ids:
+        assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", found)
+
+
+def test_an_id_that_was_never_issued_is_not_found(any_lab: Bench, visitor: httpx.Client) -> None:
+    for unknown in ("6a8f12a0-0000-4000-8000-000000000000", "nonsense", "..%2F..%2Fapp.py"):
+        answer = visitor.get(f"{any_lab.url}/tasks/{unknown}")
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_failed_task_is_an_answer_without_traceback(
+    any_lab: Bench, visitor: httpx.Client, sample_photo: bytes, settled: Settled
+) -> None:
+    address = hand_in(visitor, any_lab, sample_photo[: len(sample_photo) // 2]).headers["Location"]
+    status = settled(visitor, any_lab.url + address)
+    assert list(status) == KEYS
+    assert status["state"] == "FAILURE"
+    assert status["result"] is None
+    assert status["error"]["type"] == "UnreadableError"
+    assert "truncated" in status["error"]["message"]
+    assert "Traceback" not in str(status)
+
+
+def test_an_expired_result_is_gone_unless_its_print_is_there(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+) -> None:
+    photo = lab.url + hand_in(visitor, lab, small_photo).headers["Location"]
+    number = (
+        lab.url
+        + visitor.post(f"{lab.url}/my-task", data={"arg1": 1, "arg2": 2}).headers["Location"]
+    )
+    for address in (photo, number):
+        settled(visitor, address)
+        order = lab.folder / "lab/orders" / address.rpartition("/")[2]
+        two_days_ago = time.time() - 2 * 86400
+        os.utime(order, (two_days_ago, two_days_ago))
+    redis.Redis.from_url(lab.result_backend).flushdb()  # what a day does
+
+    status = visitor.get(photo)
+    assert status.status_code == 200
+    assert list(status.json()) == KEYS
+    assert status.json()["state"] == "SUCCESS"
+    assert visitor.get(lab.url + status.json()["print"]).status_code == 200
+
+    assert visitor.get(number).status_code == 410
+
+
+def test_results_expire(lab: Bench, visitor: httpx.Client, settled: Settled) -> None:
+    answer = visitor.post(f"{lab.url}/my-task", data={"arg1": 1, "arg2": 2})
+    settled(visitor, lab.url + answer.headers["Location"])
+    backend = redis.Redis.from_url(lab.result_backend)
+    seconds_left = backend.ttl(f"celery-task-meta-{answer.json()['id']}")
+    assert 86300 < seconds_left <= 86400  # type: ignore[operator]
+
+
+# --- 1.3 -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arg1", "arg2", "total"), [("2", "3", 5), ("2.5", "-1", 1.5), ("0", "0", 0)]
+)
+def test_my_task_adds_two_numbers(
+    any_lab: Bench, visitor: httpx.Client, settled: Settled, arg1: str, arg2: str, total: float
+) -> None:
+    answer = visitor.post(f"{any_lab.url}/my-task", data={"arg1": arg1, "arg2": arg2})
+    assert answer.status_code == 202
+    status = settled(visitor, any_lab.url + answer.headers["Location"])
+    assert list(status) == KEYS
+    assert (status["task"], status["result"], status["print"]) == ("tasks.my_task", total, None)
+
+
+@pytest.mark.parametrize(
+    "arg1", ["", "two", "nan", "inf", "1e400", "9" * 5000, "0x10", "1_000", "²"]
+)
+def test_my_task_wants_numbers(lab: Bench, visitor: httpx.Client, arg1: str) -> None:
+    before = lab_files(lab)
+    answer = visitor.post(f"{lab.url}/my-task", data={"arg1": arg1, "arg2": "3"})
+    assert answer.status_code == 422
+    assert "'arg1' is a number" in answer.json()["detail"]
+    assert lab_files(lab) == before
+
+
+def test_my_task_wants_a_form(lab: Bench, visitor: httpx.Client) -> None:
+    assert visitor.post(f"{lab.url}/my-task", json={"arg1": 1, "arg2": 2}).status_code == 422
+    assert visitor.post(f"{lab.url}/my-task", content=b"{").status_code == 422
+    assert visitor.get(f"{lab.url}/my-task").status_code == 405
+
+
+# --- rubbish -------------------------------------------------------------------------------------
+
+
+def bomb() -> bytes:
+    file = io.BytesIO()
+    Image.new("1", (20000, 20000)).save(file, "PNG")
+    return file.getvalue()
+
+
+def gif() -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (10, 10)).save(file, "GIF")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "says"),
+    [
+        pytest.param(b"Not a photo at all.\n", 415, "JPEG, PNG or WebP", id="text"),
+        pytest.param(b"", 415, "JPEG, PNG or WebP", id="empty"),
+        pytest.param(bytes(30_000_000), 413, "at most 20 MB", id="30MB"),
+        pytest.param(bomb(), 422, "too many pixels", id="bomb"),
+        pytest.param(gif(), 415, "JPEG, PNG or WebP", id="gif"),
+        pytest.param(
+            b"\x89PNG\r\n\x1a\n" + bytes(40), 415, "JPEG, PNG or WebP", id="broken-header"
+        ),
+    ],
+)
+@pytest.mark.parametrize("way", ["blocking", "background"])
+def test_what_isnt_a_photo_is_refused(
+    lab: Bench, visitor: httpx.Client, way: str, content: bytes, status: int, says: str
+) -> None:
+    before = lab_files(lab)
+    answer = hand_in(visitor, lab, content, way)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert says in answer.json()["detail"]
+    assert lab_files(lab) == before
+
+
+@pytest.mark.parametrize("way", ["blocking", "background"])
+def test_a_request_without_a_photo_is_refused(lab: Bench, visitor: httpx.Client, way: str) -> None:
+    address = f"{lab.url}/{way}"
+    assert visitor.post(address, files={"picture": b"x"}).status_code == 400
+    assert visitor.post(address, data={"photo": "x"}).status_code == 415
+    assert visitor.post(address, json={"photo": "x"}).status_code == 415
+    assert visitor.post(address).status_code == 415
+    assert visitor.get(address).status_code == 405
+
+
+def test_a_photo_cut_short_is_refused_inside_the_request(
+    lab: Bench, visitor: httpx.Client, sample_photo: bytes
+) -> None:
+    answer = hand_in(visitor, lab, sample_photo[: len(sample_photo) // 2], "blocking")
+    assert answer.status_code == 422
+    assert "truncated" in answer.json()["detail"]
+
+
+def test_a_visitors_file_name_is_never_used(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes
+) -> None:
+    outside = {path for path in lab.folder.parent.rglob("*") if "evil" in path.name}
+    answer = visitor.post(
+        f"{lab.url}/background", files={"photo": ("../../../evil.jpg", small_photo)}
+    )
+    assert answer.status_code == 202
+    assert {path for path in lab.folder.parent.rglob("*") if "evil" in path.name} == outside
+
+
+def test_a_browser_gets_a_page_that_says_the_same(lab: Bench, visitor: httpx.Client) -> None:
+    address = f"{lab.url}/tasks/6a8f12a0-0000-4000-8000-000000000000"
+    problem = visitor.get(address).json()
+    page = visitor.get(address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert problem["detail"] in page.text

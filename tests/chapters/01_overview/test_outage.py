@@ -1,0 +1,206 @@
+"""Broker or result backend away: a 503 soon, nothing lost, and back without a restart."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from workbench.bench import Bench
+from workbench.log import Log
+from workbench.probes import answers_http, family, free_port
+from workbench.service import Service
+
+CHAPTER = Path(__file__).parents[3] / "chapters/01_overview"
+REFUSED_WITHIN, SILENT_WITHIN = 2.0, 5.0  # seconds, as DESIGN promises
+
+
+def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
+    started = time.monotonic()
+    return ask(), time.monotonic() - started
+
+
+def is_a_503(answer: httpx.Response) -> None:
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Traceback" not in answer.text
+
+
+def files(lab: Path) -> list[Path]:
+    return sorted(path for path in lab.rglob("*") if path.is_file())
+
+
+def orders_and_photos(lab: Bench) -> set[Path]:
+    return {*files(lab.folder / "lab/orders"), *files(lab.folder / "lab/photos")}
+
+
+# --- a broker that is stopped, paused, and comes back --------------------------------------------
+
+
+def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
+    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Callable[..., Any]
+) -> None:
+    def order() -> httpx.Response:
+        return visitor.post(f"{any_lab.url}/background", files={"photo": small_photo})
+
+    assert order().status_code == 202  # a connection lies in the pool, and will be a dead one
+    before = orders_and_photos(any_lab)
+    for name in any_lab.servers:
+        any_lab.stop(name)
+    said = ""
+    for _ in range(2):
+        answer, seconds = timed(order)
+        is_a_503(answer)
+        assert seconds < REFUSED_WITHIN
+        said += answer.text
+    assert "Nothing was ordered" in said
+    left = {path.name for path in orders_and_photos(any_lab) - before}
+    assert all(f"see /tasks/{name}" in said for name in left), (
+        "what may have left, and nothing else"
+    )
+    for name in any_lab.servers:
+        any_lab.start(name)
+    answer = order()
+    assert answer.status_code == 202
+    assert settled(visitor, any_lab.url + answer.headers["Location"])["state"] == "SUCCESS"
+
+
+def test_a_stopped_backend_is_a_503_for_a_status_too(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Callable[..., Any]
+) -> None:
+    address = visitor.post(f"{lab.url}/background", files={"photo": small_photo}).headers[
+        "Location"
+    ]
+    settled(visitor, lab.url + address)
+    lab.stop("broker")
+    answer, seconds = timed(lambda: visitor.get(lab.url + address))
+    is_a_503(answer)
+    assert seconds < REFUSED_WITHIN
+    assert visitor.get(f"{lab.url}/").status_code == 200, "the page itself needs no broker"
+    lab.start("broker")
+    assert visitor.get(lab.url + address).json()["state"] == "SUCCESS", "the print is there"
+
+
+def test_a_paused_broker_is_a_503_and_heals(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes
+) -> None:
+    def order() -> httpx.Response:
+        return visitor.post(f"{lab.url}/background", files={"photo": small_photo})
+
+    assert order().status_code == 202
+    paused = family(lab.services["broker"])
+    for pid in paused:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        answer, seconds = timed(order)
+    finally:
+        for pid in paused:
+            os.kill(pid, signal.SIGCONT)
+    is_a_503(answer)
+    assert seconds < SILENT_WITHIN
+    assert order().status_code == 202
+
+
+# --- each way of being away, for broker and backend, alone ---------------------------------------
+
+
+def refuses() -> socket.socket:
+    """Return a socket that is bound and doesn't listen."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    return server
+
+
+def is_silent() -> socket.socket:
+    """Return a socket that takes connections and never says a word."""
+    server = refuses()
+    server.listen(64)
+    return server
+
+
+def drops() -> socket.socket:
+    """Return a socket whose queue is full, so that the kernel drops what asks for a connection."""
+    server = refuses()
+    server.listen(0)
+    for _ in range(3):
+        client = socket.socket()
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.connect(server.getsockname())
+        fillers.append(client)
+    return server
+
+
+fillers: list[socket.socket] = []
+WAYS = {"refuses": refuses, "drops": drops, "is silent": is_silent}
+BROKERS = {"redis": "redis://127.0.0.1:{}/0", "rabbitmq": "amqp://guest@127.0.0.1:{}//"}
+CASES = [("redis", "backend"), ("redis", "broker"), ("rabbitmq", "broker")]
+
+
+@pytest.fixture(scope="module")
+def webs(
+    redis_lab: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str, str], tuple[str, Path]]]:
+    """Serve the app once for each way in which a part can be away; return address and files."""
+    found, services, sockets = {}, [], []
+    for broker, part in CASES:
+        for way, make in WAYS.items():
+            server, port, folder = make(), free_port(), tmp_path_factory.mktemp("web")
+            away = server.getsockname()[1]
+            urls = {"broker": redis_lab.broker_url, "backend": redis_lab.result_backend}
+            urls[part] = (BROKERS[broker] if part == "broker" else BROKERS["redis"]).format(away)
+            service = Service(
+                f"{broker} {part} {way}",
+                f"waitress-serve --listen=127.0.0.1:{port} --threads=1 app:app",
+                ready=answers_http(port),
+                log=Log(),
+                cwd=CHAPTER,
+                env=redis_lab.env
+                | {
+                    "CELERY_BROKER_URL": urls["broker"],
+                    "CELERY_RESULT_BACKEND": urls["backend"],
+                    "LAB_DIR": str(folder),
+                },
+            )
+            service.launch()
+            services.append(service)
+            sockets.append(server)
+            found[broker, part, way] = (f"http://127.0.0.1:{port}", folder)
+    try:
+        for service in services:
+            service.wait()
+        yield found
+    finally:
+        for service in services:
+            service.close()
+        for server in [*sockets, *fillers]:
+            server.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("broker", "part"), CASES)
+def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
+    webs: dict[tuple[str, str, str], tuple[str, Path]],
+    visitor: httpx.Client,
+    small_photo: bytes,
+    broker: str,
+    part: str,
+    way: str,
+) -> None:
+    url, folder = webs[broker, part, way]
+    limit = SILENT_WITHIN if way == "is silent" else REFUSED_WITHIN
+    answer, seconds = timed(lambda: visitor.post(f"{url}/background", files={"photo": small_photo}))
+    is_a_503(answer)
+    assert seconds < limit
+    if part == "backend" or way == "refuses" or (broker, way) == ("redis", "drops"):
+        assert files(folder) == [], "definitely refused, so nothing is left"
+    else:
+        (order,) = files(folder / "orders")
+        assert f"see /tasks/{order.name}" in answer.text, "it may have arrived, so it is kept"

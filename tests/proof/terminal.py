@@ -1,0 +1,160 @@
+"""A reader at the keyboard: types the commands of a lesson, and compares what they print.
+
+A block of commands begins with `$`; what follows a command is all that it prints. A block marked
+`stays` is a terminal of its own whose last command goes on; what is shown are lines to wait for. A
+block that begins with `^C` ends these, and shows the last they print. Someone who looks too early
+looks again: a command that only reads (a `curl` that sends nothing) is repeated until it shows what
+the lesson shows, for some seconds.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.proof.printed import Bindings, difference
+from tests.waiting import wait_until
+from workbench.log import Log
+from workbench.probes import free_port
+from workbench.service import Service
+
+LOOKS_FOR = 20  # seconds
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, what the lesson says it prints, and what it printed."""
+
+    command: str
+    shown: str
+    printed: str
+
+
+class Terminal:
+    """The terminals of one reader of one lesson."""
+
+    def __init__(self, root: Path, var: Path) -> None:
+        self.root = root
+        self.bindings = Bindings()
+        self.staying: list[Service] = []
+        self.ports = {port: str(free_port()) for port in ("8000", "6379")}
+        self.env = {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PORT": self.ports["8000"],
+            "PYTHONUNBUFFERED": "1",
+            "REDIS_PORT": self.ports["6379"],
+            "VIRTUAL_ENV": sys.prefix,
+            "WORKBENCH_VAR": str(var),
+        }
+
+    def follow(self, block: str, stays: bool) -> list[Step]:
+        """Do what a block says; raise AssertionError where it prints something else."""
+        if block.startswith("^C\n"):
+            return [self._interrupt(block.removeprefix("^C\n"))]
+        steps = self.commands(block)
+        assert steps, "a block of commands begins with '$ '"
+        if stays:
+            return [self._stay(" && ".join(command for command, _ in steps), steps[-1][1])]
+        prefix = ""
+        done = []
+        for command, shown in steps:
+            done.append(self._type(prefix, command, shown))
+            prefix += f"{command} && " if command.startswith(("cd ", "export ", "eval ")) else ""
+        return done
+
+    def commands(self, block: str) -> list[tuple[str, str]]:
+        """Return the commands of a block, with what is shown below each."""
+        found: list[tuple[str, str]] = []
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line.removeprefix("$ "), ""))
+            elif found and found[-1][0].endswith("\\"):
+                found[-1] = (f"{found[-1][0][:-1]} {line.strip()}", "")
+            else:
+                assert found, f"a line before the first command: {line}"
+                found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
+        return found
+
+    def close(self) -> None:
+        """End all that stays."""
+        for service in reversed(self.staying):
+            service.close()
+        self.staying.clear()
+
+    def _type(self, prefix: str, command: str, shown: str) -> Step:
+        real = self._real(prefix + command)
+        printed = ""
+
+        def run() -> str | None:
+            nonlocal printed
+            done = subprocess.run(
+                ["bash", "-c", real],
+                cwd=self.root,
+                env=os.environ | self.env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            printed = done.stdout
+            return difference(shown, printed, self.bindings)
+
+        wrong = run()
+        sends = re.search(r" (-F|-d|-X|-T|--data)", command)
+        if wrong and command.startswith("curl") and not sends:
+            try:
+                wait_until(lambda: run() is None, command, LOOKS_FOR)
+            except AssertionError:
+                wrong = difference(shown, printed, self.bindings)
+            else:
+                wrong = None
+        assert not wrong, f"$ {real}\n{wrong}"
+        return Step(command, shown, printed)
+
+    def _stay(self, command: str, shown: str) -> Step:
+        log, wanted = Log(), shown.splitlines()
+
+        def window() -> str | None:
+            lines = log.lines(command)
+            for at in range(len(lines) - len(wanted) + 1):
+                printed = "\n".join(lines[at : at + len(wanted)])
+                if difference(shown, printed, self.bindings) is None:
+                    return printed
+            return None
+
+        service = Service(
+            command,
+            self._real(command),
+            ready=lambda _service: window() is not None,
+            log=log,
+            cwd=self.root,
+            env=self.env | self._addresses(command),
+        )
+        self.staying.append(service)
+        service.launch()
+        service.wait()
+        return Step(command, shown, window() or "")
+
+    def _interrupt(self, shown: str) -> Step:
+        log, name = self.staying[-1].log, self.staying[-1].name
+        self.close()
+        wanted = len(shown.splitlines())
+        printed = "\n".join(log.lines(name)[-wanted:])
+        wrong = difference(shown, printed, self.bindings)
+        assert not wrong, f"^C\n{wrong}"
+        return Step("^C", shown, printed)
+
+    def _addresses(self, command: str) -> dict[str, str]:
+        """Return what a chapter started by hand needs, since our ports are not the usual ones."""
+        if command.startswith("make"):
+            return {}
+        redis = f"redis://127.0.0.1:{self.ports['6379']}"
+        return {"CELERY_BROKER_URL": f"{redis}/0", "CELERY_RESULT_BACKEND": f"{redis}/1"}
+
+    def _real(self, command: str) -> str:
+        for usual, ours in self.ports.items():
+            command = re.sub(rf"(?<=[: ]){usual}\b", ours, command)
+        return self.bindings.translate(command)
