@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kombu.utils.url import maybe_sanitize_url
+
 from workbench import brokers, chapter, probes
 from workbench.log import Log
 from workbench.service import Service
@@ -160,8 +162,8 @@ class Bench:
         backend = os.environ.get("CELERY_RESULT_BACKEND")
         if broker_url and not probes.can_connect(broker_url):
             raise Trouble(
-                f"No broker answers at {broker_url}: start it, or unset CELERY_BROKER_URL "
-                "to get a private one."
+                f"No broker answers at {maybe_sanitize_url(broker_url)}: start it, "
+                "or unset CELERY_BROKER_URL to get a private one."
             )
         if not broker_url and broker == "rabbitmq":
             broker_url = self._add(

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from workbench.trouble import Trouble
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(os.environ.get("WORKBENCH_ROOT") or Path(__file__).resolve().parent.parent)
 VAR = Path(os.environ.get("WORKBENCH_VAR") or ROOT / "var")  # all that a run writes
 
 

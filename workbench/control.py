@@ -93,9 +93,7 @@ def find(folder: Path, chapter: str | None) -> Address:
     """Return the address of the run, which must be the only one unless a chapter is named."""
     found = [address for address in runs(folder) if address.chapter.startswith(chapter or "")]
     if not found:
-        raise Trouble(
-            "Nothing is running here: start a chapter in another terminal, with 'make run'."
-        )
+        raise Trouble("Nothing is running: start a chapter in another terminal, with 'make run'.")
     if len(found) > 1:
         where = ", ".join(f"{address.chapter} at {address.url}" for address in found)
         raise Trouble(f"Several runs are going on ({where}): name one, with --chapter.")

@@ -1,7 +1,6 @@
 """Flask takes the requests. Slow work goes into a queue, under the name of a task."""
 
 import os
-from typing import Any
 from uuid import UUID, uuid4
 
 from celery import Celery
@@ -11,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from support import counter, darkroom, problems, shelf
 
 app = Flask(__name__)
-app.config["MAX_CONTENT_LENGTH"] = 20_000_000  # bytes; a larger upload gets a 413
 problems.init_app(app)
 
 celery = Celery(
@@ -56,7 +54,7 @@ def my_task() -> ResponseReturnValue:
     return order("tasks.my_task", args, task_id=str(uuid4()))
 
 
-def order(name: str, args: list[Any], task_id: str) -> ResponseReturnValue:
+def order(name: str, args: list[str] | list[float], task_id: str) -> ResponseReturnValue:
     """Write the order down, send the task by its name, and answer 202."""
     shelf.write_order(task_id, name)
     with problems.if_not_sent(task_id):

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 from tests.proof import excerpt
-from tests.proof.printed import ANY, difference
+from tests.proof.printed import ANY, Bindings, difference
 from tests.proof.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -24,15 +25,17 @@ def evaluate(example: Example) -> None:
     if language == "console":
         terminal = example.namespace["terminal"]
         for step in terminal.follow(block, stays=how == "stays"):
-            bites(
-                step.shown,
-                lambda shown, step=step: difference(shown, step.printed, terminal.bindings) is None,
-            )
+            bites(step.shown, partial(same, printed=step.printed, bindings=terminal.bindings))
     else:
         folder = Path(example.path).parent
         excerpt.prove(block, folder)
         name, _, rest = block.partition("\n")
         bites(rest, lambda code: holds(f"{name}\n{code}", folder))
+
+
+def same(shown: str, printed: str, bindings: Bindings) -> bool:
+    """Tell whether what is shown is what was printed."""
+    return difference(shown, printed, bindings) is None
 
 
 def holds(block: str, folder: Path) -> bool:

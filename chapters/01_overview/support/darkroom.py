@@ -2,24 +2,19 @@
 
 from pathlib import Path
 
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
 
 SIZES = {"small": 480, "medium": 960, "large": 1600}  # longest edge in pixels
 
 
-class UnreadableError(ValueError):
-    """The file isn't a photo, or only half of one."""
-
-
 def develop(photo: Path, folder: Path) -> None:
     """Make three prints of a photo in a folder, the large one last. Twice does no harm."""
-    edge = SIZES["large"]
     try:
         with Image.open(photo) as negative:
             image = ImageOps.exif_transpose(negative).convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
-        raise UnreadableError(str(error)) from None
-    image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+        raise UnidentifiedImageError(str(error)) from None
+    image.thumbnail((SIZES["large"], SIZES["large"]), Image.Resampling.LANCZOS)
     image = _film_look(ImageOps.autocontrast(image, cutoff=0.5))
     image = image.filter(ImageFilter.MedianFilter(5))  # removes grain; most of the time goes here
     image = image.filter(ImageFilter.UnsharpMask(radius=2, percent=140, threshold=2))

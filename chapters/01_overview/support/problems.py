@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 from flask import Flask, Response, json, render_template, request
 from kombu.exceptions import OperationalError
+from PIL import UnidentifiedImageError
 from redis.exceptions import ConnectionError, TimeoutError
 from werkzeug import exceptions as http
 
 from support import shelf
-from support.darkroom import UnreadableError
 
 # By default a send waits 19 s for a backend that refuses, and minutes for one that is silent.
 # A worker may be so patient; a visitor would rather be told. Only the web side uses these.
@@ -27,6 +27,7 @@ FAIL_FAST = {
 def init_app(app: Flask) -> None:
     """Answer every error of an app with a problem."""
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order we wrote
+    app.config["MAX_CONTENT_LENGTH"] = 20_000_000  # bytes
     http.RequestEntityTooLarge.description = "This is too large. Send a photo of at most 20 MB."
     away = http.ServiceUnavailable(
         "The result backend is away. Ask again in a moment.", retry_after=5
@@ -34,7 +35,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(http.HTTPException, _answer)
     app.register_error_handler(ConnectionError, lambda _: _answer(away))
     app.register_error_handler(TimeoutError, lambda _: _answer(away))
-    app.register_error_handler(UnreadableError, lambda e: _answer(http.UnprocessableEntity(str(e))))
+    app.register_error_handler(
+        UnidentifiedImageError, lambda error: _answer(http.UnprocessableEntity(str(error)))
+    )
 
 
 @contextmanager

@@ -39,8 +39,8 @@ def find_order(order_id: str) -> Order | None:
     path = LAB / "orders" / order_id
     if not path.exists():
         return None
-    printed = (prints(order_id) / "large.jpg").exists()
-    return Order(order_id, path.read_text(), time.time() - path.stat().st_mtime, printed)
+    age, printed = time.time() - path.stat().st_mtime, (prints(order_id) / "large.jpg").exists()
+    return Order(order_id, path.read_text(), age, printed)
 
 
 def discard(order_id: str) -> None:

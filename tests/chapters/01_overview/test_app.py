@@ -116,7 +116,7 @@ def test_a_failed_task_is_an_answer_without_traceback(
     assert list(status) == KEYS
     assert status["state"] == "FAILURE"
     assert status["result"] is None
-    assert status["error"]["type"] == "UnreadableError"
+    assert status["error"]["type"] == "UnidentifiedImageError"
     assert "truncated" in status["error"]["message"]
     assert "Traceback" not in str(status)
 

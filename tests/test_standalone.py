@@ -1,0 +1,34 @@
+"""A chapter stands alone: copied elsewhere, its commands by hand work with any Redis."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.proof.terminal import Terminal
+from workbench import chapter
+from workbench.brokers import redis_server
+from workbench.log import Log
+
+
+@pytest.mark.parametrize("found", chapter.chapters(), ids=lambda found: found.name)
+def test_the_commands_by_hand_work_in_a_copy(found: chapter.Chapter, tmp_path: Path) -> None:
+    lesson = (found.path / "README.md").read_text()
+    by_hand = re.split(r"^## ", lesson.partition("\n## By hand\n")[2], flags=re.MULTILINE)[0]
+    blocks = re.findall(r"^```console( stays)?\n(.+?)^```$", by_hand, re.MULTILINE | re.DOTALL)
+    blocks = [(how, block) for how, block in blocks if not re.match(r"\^C|\$ make", block)]
+    assert len(blocks) > 1
+
+    copy = tmp_path / "chapters" / found.name
+    shutil.copytree(found.path, copy, ignore=shutil.ignore_patterns("var", "__pycache__"))
+    terminal = Terminal(tmp_path, tmp_path / "var")
+    redis, _ = redis_server("redis", tmp_path / "redis", Log(), int(terminal.ports["6379"]))
+    try:
+        redis.launch()
+        redis.wait()
+        for how, block in blocks:
+            terminal.follow(block, stays=bool(how))
+    finally:
+        terminal.close()
+        redis.close()

@@ -1,0 +1,299 @@
+"""`python -m workbench`, as a person at a terminal meets it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.waiting import wait_until
+from workbench import chapter
+from workbench.log import Log
+from workbench.probes import free_port
+from workbench.service import Service
+
+ROOT = Path(__file__).parents[2]
+FIRST = chapter.chapters()[0].name
+
+
+def workbench(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of the workbench to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "workbench", *words],
+        cwd=ROOT,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Run:
+    """A run in a terminal of its own."""
+
+    def __init__(self, var: Path, *words: str, **env: str) -> None:
+        self.var = var
+        self.port = free_port()
+        self.mark = f"{os.getpid()}-{self.port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workbench", "run", FIRST, "--port", str(self.port), *words],
+            cwd=ROOT,
+            env=os.environ | {"WORKBENCH_VAR": str(var), "RUN_MARK": self.mark} | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+
+    def read_until(self, words: str) -> None:
+        """Read what it prints, up to the first line that holds these words."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said += line
+            if words in line:
+                return
+        raise AssertionError(f"no line holds {words!r} in:\n{self.said}")
+
+    def family(self) -> list[psutil.Process]:
+        """Return every process that carries this run's mark."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("RUN_MARK") == self.mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def tell(self, verb: str, name: str) -> subprocess.CompletedProcess[str]:
+        """Tell the run something from a second terminal."""
+        return workbench(verb, name, env={"WORKBENCH_VAR": str(self.var)})
+
+    def end(self, number: int = signal.SIGINT) -> float:
+        """Send a signal, and return how many seconds it takes to end."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=30)
+        self.said += rest
+        return time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run that is ready."""
+    found = Run(tmp_path_factory.mktemp("a folder with spaces"))
+    found.read_until("Ready")
+    yield found
+    if found.process.poll() is None:
+        found.end()
+
+
+def test_ready_is_the_last_line_and_ends_with_the_address(run: Run) -> None:
+    ready = run.said.splitlines()[-1]
+    assert ready.startswith("Ready")
+    assert ready.endswith(f"http://127.0.0.1:{run.port}")
+    assert httpx.get(ready.split()[-1]).status_code == 200
+
+
+def test_it_prints_a_command_for_each_process(run: Run) -> None:
+    for name in ("broker", *chapter.find(FIRST).processes()):
+        assert re.search(rf"^# {name}\n\S.+\n\n", run.said, re.MULTILINE)
+
+
+def test_a_second_terminal_stops_starts_and_kills(run: Run) -> None:
+    assert run.tell("stop", "broker").stdout == "broker stopped\n"
+    assert run.tell("start", "broker").stdout == "broker started\n"
+    assert run.tell("kill", "web").stdout == "web killed\n"
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{run.port}")
+    run.tell("start", "web")
+    assert httpx.get(f"http://127.0.0.1:{run.port}").status_code == 200
+
+
+def test_a_second_terminal_hears_what_names_there_are(run: Run) -> None:
+    done = run.tell("stop", "nonsense")
+    assert done.returncode == 2
+    assert done.stderr == ("There is no process 'nonsense': choose one of broker, web, worker.\n")
+
+
+def test_a_second_terminal_gets_the_variables(run: Run) -> None:
+    said = workbench("env", env={"WORKBENCH_VAR": str(run.var)}).stdout
+    assert f"export PORT={run.port}\n" in said
+    assert "export CELERY_BROKER_URL=redis://127.0.0.1:" in said
+
+
+def test_a_process_that_dies_is_reported_and_the_rest_goes_on(run: Run) -> None:
+    victim = next(process for process in run.family() if "waitress" in " ".join(process.cmdline()))
+    victim.kill()
+    run.read_until("python -m workbench start web")
+    assert run.tell("start", "web").stdout == "web started\n"
+
+
+def test_a_second_run_hears_that_the_port_is_taken(run: Run, tmp_path: Path) -> None:
+    done = workbench("run", FIRST, "--port", str(run.port), env={"WORKBENCH_VAR": str(tmp_path)})
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Port {run.port} is taken: stop what listens there, or choose another, "
+        f"as in: make run PORT={run.port + 1}\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing(run: Run) -> None:
+    assert len(run.family()) > 4
+    assert run.end() < 5
+    assert run.said.endswith("Stopped.\n")
+    assert run.process.returncode == 0
+    assert (
+        "\nTraceback" not in run.said
+    )  # a worker's, about a lost broker, have its name before them
+    assert run.family() == []
+    assert list((run.var / "runs").iterdir()) == []
+
+
+def test_what_it_prints_can_be_typed(run: Run, tmp_path: Path) -> None:
+    """Follow the printed commands, each in a shell of its own, once the run is over."""
+    if run.process.poll() is None:
+        run.end()
+    commands = re.findall(r"^# (\w+)\n(.+)\n\n", run.said, re.MULTILINE)
+    assert len(commands) == 3
+    services = []
+    try:
+        for name, command in commands:
+            service = Service(name, command, ready=lambda _: True, log=Log(), cwd=tmp_path)
+            service.launch()
+            services.append(service)
+        url = f"http://127.0.0.1:{run.port}"
+
+        def asked() -> httpx.Response | None:
+            try:
+                answer = httpx.post(f"{url}/my-task", data={"arg1": 1, "arg2": 2})
+            except httpx.TransportError:
+                return None
+            return answer if answer.status_code == 202 else None
+
+        answer = wait_until(asked, "the page to take an order")
+        assert answer
+        address = url + answer.headers["Location"]
+        wait_until(lambda: httpx.get(address).json()["result"] == 3, "the worker's answer")
+    finally:
+        for service in reversed(services):
+            service.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_it_too_even_while_it_starts(tmp_path: Path, number: int) -> None:
+    run = Run(tmp_path)
+    run.read_until("Starting")
+    wait_until(lambda: len(run.family()) > 2, "its first processes")
+    assert run.end(number) < 5
+    assert "Traceback" not in run.said
+    assert run.family() == []
+
+
+def chapter_with(tmp_path: Path, procfile: str, requirements: str = "") -> Path:
+    """Make a copy of the workbench with a chapter of our own."""
+    (tmp_path / "workbench").symlink_to(ROOT / "workbench")
+    folder = tmp_path / "chapters/01_ours"
+    folder.mkdir(parents=True)
+    (folder / "Procfile").write_text(procfile)
+    (folder / "requirements.txt").write_text(requirements)
+    return tmp_path
+
+
+def test_a_process_that_dies_before_all_is_ready_ends_the_run(tmp_path: Path) -> None:
+    code = "import sys; print('I am going.'); sys.exit(7)"
+    root = chapter_with(tmp_path, f'web: python -m http.server $PORT\nbad: python -c "{code}"\n')
+    done = workbench("run", "01", "--port", str(free_port()), env=ours(root))
+    assert done.returncode == 1
+    assert done.stderr == ("bad ended with exit status 7. The last it said:\n  I am going.\n")
+
+
+def ours(root: Path) -> dict[str, str]:
+    return {"WORKBENCH_ROOT": str(root), "WORKBENCH_VAR": str(root / "var")}
+
+
+def test_a_missing_module_is_one_sentence(tmp_path: Path) -> None:
+    root = chapter_with(tmp_path, "web: true\n", "flask>=3\nno-such-thing>=1\n")
+    done = workbench("run", "01", env=ours(root))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "no-such-thing is missing, 01_ours needs no-such-thing>=1: delete the folder .venv, "
+        "then 'make run' makes it anew.\n"
+    )
+
+
+def test_a_python_without_the_workbenchs_modules_is_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+            "import runpy; runpy.run_module('workbench', run_name='__main__')",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"The module '\w+' is missing from this Python .+ 'make run'.+\n", done.stderr
+    )
+
+
+def test_an_unknown_chapter_is_one_sentence(tmp_path: Path) -> None:
+    done = workbench("run", "99", env={"WORKBENCH_VAR": str(tmp_path)})
+    assert done.returncode == 2
+    names = ", ".join(found.name for found in chapter.chapters())
+    assert done.stderr == f"There is no chapter '99': choose one of {names}.\n"
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({"BROKER": "kafka"}, "There is no broker 'kafka': BROKER is redis or rabbitmq.\n"),
+        (
+            {"CELERY_BROKER_URL": "redis://127.0.0.1:9/0"},
+            "No broker answers at redis://127.0.0.1:9/0: start it, or unset CELERY_BROKER_URL "
+            "to get a private one.\n",
+        ),
+        (
+            {"CELERY_BROKER_URL": "amqp://guest@127.0.0.1:9//"},
+            "No broker answers at amqp://guest@127.0.0.1:9//: start it, or unset "
+            "CELERY_BROKER_URL to get a private one.\n",
+        ),
+    ],
+)
+def test_a_broker_that_cant_be_had_is_one_sentence(
+    tmp_path: Path, env: dict[str, str], says: str
+) -> None:
+    env |= {"WORKBENCH_VAR": str(tmp_path)}
+    done = workbench("run", FIRST, "--port", str(free_port()), env=env)
+    assert done.returncode == 2
+    assert done.stderr == says
+
+
+def test_nothing_running_is_one_sentence(tmp_path: Path) -> None:
+    done = workbench("stop", "worker", env={"WORKBENCH_VAR": str(tmp_path)})
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Nothing is running: start a chapter in another terminal, with 'make run'.\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["stop", "-h"], ["check", "-h"]])
+def test_help_helps(words: list[str]) -> None:
+    done = workbench(*words)
+    assert done.returncode == 0
+    assert "Usage: python -m workbench" in done.stdout
