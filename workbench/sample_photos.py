@@ -53,7 +53,7 @@ def noise(
     octaves: int,
     crests: bool = False,
 ) -> Array:
-    """Return fractal noise of about -1 to 1, its largest features a cell high and wide, or folded into crests."""
+    """Return fractal noise of about -1 to 1, or crests; its largest features fill a cell."""
     total = np.zeros(shape)
     for octave in range(octaves):
         rows, columns = (
@@ -141,7 +141,7 @@ def sunlight(height: Array, tangent: float, depth: float) -> Array:
 
 
 def view(height: Array, near: float, eye: float, horizon: float) -> tuple[Array, Array, Array]:
-    """Look across a height map: per pixel of a doubled picture its row, its column and whether it is land."""
+    """Look across a height map: return row, column and land or not, at double resolution."""
     rows, columns = height.shape
     across = (np.arange(2 * WIDTH) - WIDTH) / (2 * FOCAL)
     far = np.geomspace(near, near + rows - 2, 900).reshape(-1, 1)
@@ -370,7 +370,7 @@ SCENES: tuple[Callable[[Generator], Array], ...] = (ridges, dunes, lake, aurora,
 
 
 def expose(picture: Array, rng: Generator) -> Array:
-    """Dull a scene as a frame straight from the camera: flat, dim, a little vignetted and grainy."""
+    """Dull a scene as a frame straight from the camera: flat, dim, a little vignetted, grainy."""
     height, width, _ = picture.shape
     x, y = pixels(width, height)
     corner = np.hypot(x / width - 0.5, y / height - 0.5)

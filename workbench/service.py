@@ -21,7 +21,8 @@ from workbench.trouble import Died
 atexit.unregister(mirakuru.base.cleanup_subprocesses)
 
 STARTS_WITHIN = 40  # seconds
-STOPS_WITHIN = 3.5  # seconds; then it is killed
+ENDS_WITHIN = 3.5  # seconds, when all is stopped; then it is killed
+STOPS_WITHIN = 30  # seconds, when it alone is stopped: time to finish what it does
 
 Probe = Callable[["Service"], bool]
 
@@ -77,10 +78,10 @@ class Service(mirakuru.base.SimpleExecutor):
         except TimeoutExpired:
             raise self._died(f"was not ready after {STARTS_WITHIN} s") from None
 
-    def halt(self) -> None:
+    def halt(self, seconds: float = STOPS_WITHIN) -> None:
         """Stop the process as Ctrl-C in its terminal would; kill it if that takes too long."""
         self.wanted = False
-        self._timeout = STOPS_WITHIN
+        self._timeout = seconds
         with contextlib.suppress(ProcessFinishedWithError):  # its exit status is of no interest
             self.stop()
 
@@ -96,7 +97,7 @@ class Service(mirakuru.base.SimpleExecutor):
 
     def close(self) -> None:
         """Stop the process for good."""
-        self.halt()
+        self.halt(ENDS_WITHIN)
         if self._writer >= 0:
             os.close(self._writer)
             self._writer = -1

@@ -12,8 +12,8 @@ from werkzeug import exceptions as http
 
 from support import shelf
 
-# By default a send waits 19 s for a backend that refuses, and minutes for one that is silent.
-# A worker may be so patient; a visitor would rather be told. Only the web side uses these.
+# By default a send waits more than 10 s for a backend that refuses, more than 30 s for a silent
+# one. A worker may be so patient; a visitor would rather be told. Only the web side uses these.
 FAIL_FAST = {
     "task_publish_retry_policy": {"max_retries": 0},  # don't send again by yourself
     "broker_connection_timeout": 1,  # seconds, for RabbitMQ; for Redis it is the next line

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,6 +108,22 @@ def test_a_paused_broker_is_a_503_and_heals(
     is_a_503(answer)
     assert seconds < SILENT_WITHIN
     assert order().status_code == 202
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("way", "at_least"), [("refuses", 10), ("is silent", 30)])
+def test_celerys_defaults_keep_a_visitor_waiting(lab: Bench, way: str, at_least: int) -> None:
+    """Send with nothing but an address for broker and backend: this is what FAIL_FAST is for."""
+    server = WAYS[way]()
+    backend = f"redis://127.0.0.1:{server.getsockname()[1]}/1"
+    code = (
+        "from celery import Celery\n"
+        f"Celery(broker={lab.broker_url!r}, backend={backend!r}).send_task('tasks.my_task')"
+    )
+    started = time.monotonic()
+    with server, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([sys.executable, "-c", code], timeout=at_least + 2, check=False)
+    assert time.monotonic() - started > at_least
 
 
 # --- each way of being away, for broker and backend, alone ---------------------------------------

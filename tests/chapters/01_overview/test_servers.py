@@ -34,10 +34,16 @@ def server(
     request: pytest.FixtureRequest, redis_lab: Bench, tmp_path: Path
 ) -> Iterator[tuple[str, tuple[bool, bool]]]:
     """Serve the app; return the address, and whether a photo and an idle connection block it."""
+    for url in served(request.param, redis_lab, tmp_path):
+        yield url, SERVERS[request.param]
+
+
+def served(command: str, redis_lab: Bench, tmp_path: Path) -> Iterator[str]:
+    """Serve the app, and yield the address."""
     port = free_port()
     service = Service(
-        request.param,
-        request.param.format(port),
+        command,
+        command.format(port),
         ready=answers_http(port),
         log=Log(),
         cwd=CHAPTER,
@@ -46,7 +52,7 @@ def server(
     try:
         service.launch()
         service.wait()
-        yield f"http://127.0.0.1:{port}", SERVERS[request.param]
+        yield f"http://127.0.0.1:{port}"
     finally:
         service.close()
 
@@ -82,6 +88,31 @@ def test_who_waits_for_a_photo(server: tuple[str, tuple[bool, bool]], sample_pho
     assert answers[0].status_code == 200
     share = max(waits) / took[0]
     assert share > 0.6 if blocks else share < 0.4, f"waited for {share:.0%} of the photo's time"
+
+
+@pytest.mark.slow
+def test_four_threads_are_busy_with_four_photos(
+    redis_lab: Bench, tmp_path: Path, sample_photo: bytes
+) -> None:
+    for url in served(
+        "waitress-serve --threads=4 --listen=127.0.0.1:{} app:app", redis_lab, tmp_path
+    ):
+        heartbeat(url, 5)
+        photos = [
+            threading.Thread(
+                target=httpx.post,
+                args=[f"{url}/blocking"],
+                kwargs={"files": {"photo": sample_photo}, "timeout": 60},
+            )
+            for _ in range(4)
+        ]
+        for photo in photos:
+            photo.start()
+        waits = []
+        while any(photo.is_alive() for photo in photos):
+            waits.append(heartbeat(url, 60))
+            photos[0].join(0.05)
+        assert max(waits) > 0.5
 
 
 @pytest.mark.slow

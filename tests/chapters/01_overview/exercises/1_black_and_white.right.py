@@ -1,0 +1,30 @@
+"""Right as well: a shared task, and a picture in RGB that has no colour left."""
+
+import os
+
+from celery import Celery, shared_task
+from PIL import Image, ImageEnhance
+
+from support import shelf
+
+celery = Celery(
+    "black_and_white",
+    broker=os.environ.get("CELERY_BROKER_URL", "redis://localhost:6379/0"),
+    backend=os.environ.get("CELERY_RESULT_BACKEND", "redis://localhost:6379/1"),
+)
+celery.conf.update(
+    accept_content=["json"],
+    broker_connection_retry_on_startup=True,
+    task_soft_time_limit=50,
+    task_time_limit=60,
+)
+
+
+@shared_task(name="tasks.black_and_white")
+def print_without_colour(photo_id: str) -> str:
+    """Make a black-and-white print of a photo."""
+    path = shelf.prints(photo_id) / "black_and_white.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(shelf.photo(photo_id)) as photo:
+        ImageEnhance.Color(photo.convert("RGB")).enhance(0).save(path)
+    return path.name

@@ -1,0 +1,322 @@
+"""Each exercise of each chapter, and the command that checks them."""
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from tests.waiting import wait_until
+from workbench import chapter, exercises
+from workbench.exercises import Attempt, Verdict
+from workbench.trouble import Trouble
+
+ROOT = chapter.ROOT
+EXERCISES = {
+    f"{found.name}/{path.stem}": path
+    for found in chapter.chapters()
+    for path in sorted(found.path.glob("exercises/[0-9]_*.py"))
+}
+CHAPTERS = sorted({path.parent.parent.name for path in EXERCISES.values()})
+DEADLINE = 60  # seconds; generous, for three run at the same time
+
+CHECK = '''
+import importlib
+
+def check(bench, answer):
+    """Ask for a two."""
+    assert bench.broker_url.startswith("redis://127.0.0.1:"), bench.broker_url
+    assert importlib.import_module(answer.stem).two() == 2, "two() returns 2."
+'''
+SLIPS = {  # what a learner may write, and what is said of it
+    "def two() -> int:\n    return 2": None,
+    "def two() -> int:\n    return 1": "two() returns 2.",
+    "def two() -> int:\n    return 1 +": "SyntaxError: invalid syntax, in line 2 of {name}.py",
+    "def two() -> int:\n    return 1 // 0": (
+        "ZeroDivisionError: integer division or modulo by zero, in line 2 of {name}.py"
+    ),
+    "def two() -> int:\n    assert False, 'mine'": "AssertionError: mine, in line 2 of {name}.py",
+}
+LOOP = """
+from threading import Event
+
+def two() -> int:
+    while True:
+        Event().wait(0.01)
+"""
+STUBBORN = f"{LOOP}".replace(
+    "Event().wait(0.01)",
+    """
+        try:
+            Event().wait(0.01)
+        except BaseException:
+            pass
+""",
+)
+
+
+class Ended(NamedTuple):
+    status: int
+    output: str
+
+
+class House:
+    """A copy of the workbench, with chapters of the test's choice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.var = path, path / "var"
+        path.mkdir()
+        shutil.copytree(ROOT / "workbench", path / "workbench")
+
+    def copy_solved(self, name: str) -> None:
+        folder = self.path / "chapters" / name
+        shutil.copytree(ROOT / "chapters" / name, folder)
+        shutil.copytree(folder / "exercises/solutions", folder / "exercises", dirs_exist_ok=True)
+
+    def make_up(self, answers: list[str]) -> list[Path]:
+        folder = self.path / "chapters/99_made_up"
+        for part in ("checks", "hints"):
+            (folder / "exercises" / part).mkdir(parents=True)
+        (folder / "Procfile").touch()
+        (folder / "requirements.txt").touch()
+        paths = [folder / f"exercises/{number}_slip.py" for number in range(len(answers))]
+        for path, answer in zip(paths, answers, strict=True):
+            path.write_text(answer)
+            (path.parent / "checks" / path.name).write_text(CHECK)
+            (path.parent / f"hints/{path.stem}.md").write_text(f"Think of {path.stem}.")
+        return paths
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        strange = {"CELERY_BROKER_URL": "redis://127.0.0.2:1/0", "WORKBENCH_VAR": str(self.var)}
+        return subprocess.Popen(
+            [sys.executable, "-B", "-m", "workbench", "check", *arguments],
+            cwd=self.path,
+            env=os.environ | strange,
+            stdout=(self.path / "output").open("w"),
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def output(self) -> str:
+        return (self.path / "output").read_text()
+
+    def check(self, *arguments: str) -> Ended:
+        with self.start(*arguments) as process:
+            status = process.wait(DEADLINE)
+        assert not self.left(), "check leaves no process"
+        assert not [*self.var.glob("*")], "check leaves no file"
+        assert "Traceback" not in self.output()
+        return Ended(status, self.output())
+
+    def left(self) -> list[str]:
+        """Return what still runs: all that a check starts inherits its variables."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("WORKBENCH_VAR") == str(self.var):
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found
+
+
+class Runs(NamedTuple):
+    """What takes time, done at the same time."""
+
+    verdicts: dict[str, dict[str, Future[Verdict]]]  # by exercise, by kind of answer
+    starts: dict[str, Future[Ended]]  # by chapter
+    solved: dict[str, Future[Ended]]
+    endless: Future[Ended]
+
+
+@pytest.fixture(scope="module", autouse=True)  # so that they begin during the first tests
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    tmp = tmp_path_factory.mktemp("exercises")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
+        patch.setattr(chapter, "VAR", tmp / "var")
+        endless = House(tmp / "endless")
+        endless.make_up([LOOP, STUBBORN])
+        solved = {name: House(tmp / name) for name in CHAPTERS}
+        for name, house in solved.items():
+            house.copy_solved(name)
+        try:
+            yield Runs(
+                endless=pool.submit(endless.check, "99", "--deadline", "8"),
+                verdicts={
+                    name: {
+                        kind: pool.submit(verdict, path, answer)
+                        for kind, answer in answers(path, tmp).items()
+                    }
+                    for name, path in EXERCISES.items()
+                },
+                starts={name: pool.submit(starts, name, tmp / "var") for name in CHAPTERS},
+                solved={name: pool.submit(house.check, name) for name, house in solved.items()},
+            )
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def answers(exercise: Path, tmp: Path) -> dict[str, Path]:
+    """Return the answers that the tests bring, by kind, under the name that they must have."""
+    name = exercise.parent.parent.name
+    found = {}
+    for path in (ROOT / f"tests/chapters/{name}/exercises").glob(f"{exercise.stem}.*.py"):
+        kind = path.name.split(".")[1]
+        found[kind] = tmp / "answers" / name / kind / exercise.name
+        found[kind].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, found[kind])
+    return found
+
+
+def verdict(exercise: Path, answer: Path) -> Verdict:
+    with Attempt(exercise, answer) as attempt:
+        return attempt.verdict(DEADLINE)
+
+
+def starts(name: str, var: Path) -> Ended:
+    """Check the exercises of the repository itself."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "workbench", "check", name],
+        cwd=ROOT,
+        env=os.environ | {"WORKBENCH_VAR": str(var)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert not ended.stderr
+    return Ended(ended.returncode, ended.stdout)
+
+
+def imported(path: Path) -> None:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def test_each_slip_gets_one_clear_line(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    paths = house.make_up(list(SLIPS))
+    status, output = house.check("99")
+    assert status == 1
+    lines = [
+        f"✗ {path.stem}: {said.format(name=path.stem)}" if said else f"✓ {path.stem}"
+        for path, said in zip(paths, SLIPS.values(), strict=True)
+    ]
+    assert output.splitlines()[1 : len(lines) + 1] == lines
+    assert output.endswith(
+        "\nNext: chapters/99_made_up/exercises/1_slip.py\ntwo() returns 2.\n\n"
+        "Hint: Think of 1_slip.\n"
+    )
+
+
+def test_unknown_chapter_or_one_without_exercises_gets_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path / "house")
+    house.make_up([])
+    assert house.check("77") == (2, "There is no chapter '77': choose one of 99_made_up.\n")
+    monkeypatch.setattr(chapter, "ROOT", house.path)
+    with pytest.raises(Trouble, match="Chapter 99_made_up has no exercises"):
+        exercises.find("99")
+
+
+def test_ctrl_c_stops_all(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    house.make_up([LOOP])
+    with house.start("99") as process:
+        wait_until(lambda: any("redis-server" in line for line in house.left()), "a Redis at work")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 1
+    assert house.output().endswith("\nStopped.\n")
+    assert not house.left()
+    assert not [*house.var.glob("*")]
+
+
+def test_watch_checks_again_on_save(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    right, wrong, *_ = SLIPS
+    [path] = house.make_up([wrong])
+    with house.start("99", "--watch") as process:
+        wait_until(lambda: "Ctrl-C ends it" in house.output(), "the first report")
+        assert "✗ 0_slip: two() returns 2." in house.output()
+        path.write_text(right)
+        wait_until(lambda: "All pass." in house.output(), "a second report")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert house.output().endswith("Stopped.\n")
+    assert not house.left()
+
+
+def test_endless_loop_is_ended_and_located(runs: Runs) -> None:
+    status, output = runs.endless.result()
+    assert status == 1
+    assert re.search(r"✗ 0_slip: it was not done after 8 s, in line [56] of 0_slip.py\n", output)
+    assert "✗ 1_slip: it was not done after 8 s\n" in output, "this one has to be killed"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_start_runs_and_fails_one_named_assertion(runs: Runs, name: str) -> None:
+    exercise = EXERCISES[name]
+    assert "TODO" in exercise.read_text()
+    output = runs.starts[exercise.parent.parent.name].result().output
+    found = re.search(f"✗ {exercise.stem}: (.*)", output)
+    assert found, output
+    assert re.fullmatch(r"(?!\w+(Error|Exit): ).*\.", found[1]), "a sentence, not an error"
+    advice = exercises.advice(exercise, Verdict("failed", found[1]))
+    assert (exercise.parent / f"hints/{exercise.stem}.md").read_text().strip() in advice
+    assert not shown(exercise, advice)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_another_right_answer_passes(runs: Runs, name: str) -> None:
+    assert runs.verdicts[name]["right"].result() == ("passed", "")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_plausible_wrong_answers_fail_a_named_assertion(runs: Runs, name: str) -> None:
+    wrong = [kind for kind in runs.verdicts[name] if kind.startswith("wrong")]
+    assert wrong
+    for kind in wrong:
+        assert runs.verdicts[name][kind].result().state == "failed", kind
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_solutions_pass(runs: Runs, name: str) -> None:
+    status, output = runs.solved[name].result()
+    assert re.findall("✓ (.*)", output) == stems(name), output
+    assert f"solutions in chapters/{name}/exercises/solutions/" in output
+    assert status == 0
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_check_of_the_starts_gives_a_line_each_and_the_first_hint(runs: Runs, name: str) -> None:
+    status, output = runs.starts[name].result()
+    assert status == 1
+    assert re.findall("✗ (.*?): ", output) == stems(name), output
+    folder = ROOT / "chapters" / name / "exercises"
+    hints = [(folder / f"hints/{stem}.md").read_text().strip() in output for stem in stems(name)]
+    assert hints == [number == 0 for number in range(len(hints))]
+    for exercise in EXERCISES.values():
+        assert not shown(exercise, output)
+
+
+def stems(name: str) -> list[str]:
+    """Return the names of a chapter's exercises, in order."""
+    return [path.stem for path in EXERCISES.values() if path.parent.parent.name == name]
+
+
+def shown(exercise: Path, output: str) -> list[str]:
+    """Return the solution's own lines that can be read in an output."""
+    solution = (exercise.parent / "solutions" / exercise.name).read_text().splitlines()
+    own = {line.strip() for line in solution} - set(map(str.strip, exercise.open()))
+    return [line for line in own if len(line) > 10 and line in output]
