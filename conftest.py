@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.proof.lessons import lessons
 
@@ -13,6 +15,19 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CHAPTER", "PORT", "BROKER"):
     os.environ.pop(name, None)  # what `make test` sets is not meant for what the tests start
 for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "LAB_DIR"):
     os.environ.pop(name, None)  # the tests bring their own
+
+
+class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist brings no types
+    """Keeps tests that share servers together: those of a chapter, or else of a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        return str(path.parent if path.parts[:2] == ("tests", "chapters") else path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TogetherScheduling:
+    """Choose how two processes share the tests."""
+    return TogetherScheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

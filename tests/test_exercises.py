@@ -242,6 +242,7 @@ def test_ctrl_c_stops_all(tmp_path: Path) -> None:
     assert not [*house.var.glob("*")]
 
 
+@pytest.mark.slow
 def test_watch_checks_again_on_save(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     right, wrong, *_ = SLIPS

@@ -13,7 +13,7 @@ from kombu.utils.url import maybe_sanitize_url
 
 from workbench import brokers, chapter, probes
 from workbench.log import Log
-from workbench.service import Service
+from workbench.service import Service, postponed_signals
 from workbench.trouble import Trouble
 
 
@@ -128,9 +128,10 @@ class Bench:
     def close(self) -> None:
         """Stop everything: first what uses the servers, all at once, then the servers."""
         clients = [name for name in self.services if name not in self.servers]
-        for group in (clients, self.servers):
-            with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda name: self.services[name].close(), group))
+        with postponed_signals():  # who presses Ctrl-C twice leaves nothing behind, either
+            for group in (clients, self.servers):
+                with ThreadPoolExecutor() as pool:
+                    list(pool.map(lambda name: self.services[name].close(), group))
 
     def by_hand(self) -> dict[str, str]:
         """Return, by process, the command that a person would type in a terminal of its own."""

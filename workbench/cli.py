@@ -15,6 +15,7 @@ import click
 from workbench import brokers, chapter, control, exercises, probes
 from workbench.bench import Bench
 from workbench.log import Log
+from workbench.service import ENDINGS
 from workbench.trouble import Trouble
 
 RUNS = chapter.VAR / "runs"
@@ -25,7 +26,7 @@ BY_HAND = "The same by hand, each line in a terminal of its own:"
 def main() -> None:
     """Run a chapter, and break it."""
     # A shell tells what it starts in the background to ignore Ctrl-C; our children would, too.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, signal.default_int_handler)
 
 

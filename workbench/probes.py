@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 
 from workbench.service import Probe, Service
 
+NOT_YET = (OperationalError, OSError, AMQPError, RedisError)  # what brokers that aren't ready raise
+
 
 def answers_http(port: int) -> Probe:
     """Return a probe: something answers HTTP on this port, whatever it says."""
@@ -38,7 +40,7 @@ def consumes(broker_url: str) -> Probe:
     def probe(service: Service) -> bool:
         try:
             workers = app.control.inspect(timeout=0.3).stats() or {}
-        except (OperationalError, OSError):
+        except NOT_YET:
             return False
         return bool({stats["pid"] for stats in workers.values()} & family(service))
 
@@ -59,7 +61,7 @@ def can_connect(broker_url: str) -> bool:
         ) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             assert connection.default_channel
-    except (OperationalError, OSError, AMQPError, RedisError):
+    except NOT_YET:
         return False
     return True
 

@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import mirakuru.base
@@ -24,7 +24,29 @@ STARTS_WITHIN = 40  # seconds
 ENDS_WITHIN = 3.5  # seconds, when all is stopped; then it is killed
 STOPS_WITHIN = 30  # seconds, when it alone is stopped: time to finish what it does
 
+ENDINGS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 Probe = Callable[["Service"], bool]
+
+
+@contextlib.contextmanager
+def postponed_signals() -> Iterator[None]:
+    """Let Ctrl-C and its like wait for the end of the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go to the main thread
+        return
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in ENDINGS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 class Service(mirakuru.base.SimpleExecutor):
@@ -69,7 +91,8 @@ class Service(mirakuru.base.SimpleExecutor):
         """Start the process, and don't wait for it."""
         self.wanted = True
         self._timeout = STARTS_WITHIN
-        super().start()
+        with postponed_signals():  # between starting a process and taking note of it
+            super().start()
 
     def wait(self) -> None:
         """Wait until the probe says ready. Raise Died if that doesn't happen."""

@@ -50,20 +50,19 @@ def test_the_other_visitor_freezes_one_way_and_stays_calm_the_other(
 ) -> None:
     with page(browser, lab.url, size) as lab_page:
         expect(lab_page.locator("#now")).to_contain_text("answered in")
-        choose_only(lab_page, "lake", "dunes")
+        choose_only(lab_page, "lake")
 
         press(lab_page, "blocking")
-        expect(lab_page.locator(".blocking .prints img")).to_have_count(2)
+        expect(lab_page.locator(".blocking .prints img")).to_have_count(1)
         blocked = longest_wait(lab_page)
 
         press(lab_page, "background")
         prints = lab_page.locator(".background .prints img")
-        expect(prints).to_have_count(2)
-        for shown in prints.all():
-            expect(shown).to_have_js_property("complete", True)
-            assert shown.evaluate("image => image.naturalWidth") > 0
+        expect(prints).to_have_count(1)
+        expect(prints).to_have_js_property("complete", True)
+        assert prints.evaluate("image => image.naturalWidth") > 0
         assert re.fullmatch(r"\d+\.\d s", lab_page.locator(".background .time").first.inner_text())
-        assert longest_wait(lab_page) < blocked / 2
+        assert longest_wait(lab_page) < blocked / 2, "the strip stays calm"
 
         wider = lab_page.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert not wider, "nothing sticks out to the side"
@@ -91,6 +90,7 @@ def test_no_photo_chosen_is_said(lab: Bench, browser: Browser) -> None:
         expect(lab_page.locator(".background [role=status]")).to_contain_text("Choose at least one")
 
 
+@pytest.mark.slow
 def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
     lab: Bench, browser: Browser
 ) -> None:
