@@ -258,6 +258,7 @@ def test_watch_checks_again_on_save(tmp_path: Path) -> None:
     assert not house.left()
 
 
+@pytest.mark.slow
 def test_endless_loop_is_ended_and_located(runs: Runs) -> None:
     status, output = runs.endless.result()
     assert status == 1

@@ -12,6 +12,7 @@ from workbench.brokers import redis_server
 from workbench.log import Log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", chapter.chapters(), ids=lambda found: found.name)
 def test_the_commands_by_hand_work_in_a_copy(found: chapter.Chapter, tmp_path: Path) -> None:
     lesson = (found.path / "README.md").read_text()

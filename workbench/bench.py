@@ -100,6 +100,8 @@ class Bench:
                 service.launch()
             for service in absent:
                 service.wait()
+            for service in absent:
+                service.check_alive()  # it may have died while we waited for another
 
     def start(self, name: str) -> None:
         """Start a process again, and wait until it is ready."""

@@ -8,15 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from workbench import brokers, chapter, control, exercises, probes
-from workbench.bench import Bench
+from workbench import chapter, control
 from workbench.log import Log
 from workbench.service import ENDINGS
 from workbench.trouble import Trouble
+
+if TYPE_CHECKING:  # what imports Celery is imported where it is needed: it takes half a second
+    from workbench.bench import Bench
 
 RUNS = chapter.VAR / "runs"
 BY_HAND = "The same by hand, each line in a terminal of its own:"
@@ -39,6 +41,8 @@ def main() -> None:
 @click.option("--folder", type=click.Path(path_type=Path), help="Where its files go.")
 def run(chapter_name: str, port: int, broker: str, folder: Path | None) -> None:
     """Start CHAPTER (01, 02, ...) with its broker, show its log; Ctrl-C stops it all."""
+    from workbench.bench import Bench
+
     bench = Bench(chapter_name, broker=broker, port=port, folder=folder)
     click.echo(f"Starting {bench.chapter.name}: {', '.join(bench.services)} ...")
     with quiet_end(), bench:
@@ -58,6 +62,8 @@ def run(chapter_name: str, port: int, broker: str, folder: Path | None) -> None:
 @click.option("--port", default=6379, envvar="REDIS_PORT", show_default=True)
 def redis(port: int) -> None:
     """Start a Redis alone, where the chapters look for one by default; Ctrl-C stops it."""
+    from workbench import brokers, probes
+
     log = Log()
     folder = chapter.VAR / "redis" / str(port)
     service, url = brokers.redis_server("redis", folder, log, port)
@@ -82,6 +88,8 @@ def redis(port: int) -> None:
 @click.option("--deadline", default=30.0, show_default=True, help="Seconds that a check may take.")
 def check(chapter_name: str, watch: bool, deadline: float) -> None:
     """Check your exercises of CHAPTER, and give a hint for the first that fails."""
+    from workbench import exercises
+
     found = exercises.find(chapter_name)
     click.echo(f"Checking the exercises in {found[0].parent.relative_to(chapter.ROOT)}/ ...")
     passed = watch
@@ -101,7 +109,7 @@ def quiet_end() -> Iterator[None]:
         click.echo("Stopped.")
 
 
-def report_the_dead(bench: Bench) -> NoReturn:
+def report_the_dead(bench: "Bench") -> NoReturn:
     """Report, for ever, each process that ends without having been asked to."""
     while True:
         for name, status in bench.dead().items():

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import psutil
 
-from workbench.bench import Bench
 from workbench.trouble import Trouble
+
+if TYPE_CHECKING:  # a second terminal that says "stop" needn't wait until Celery is imported
+    from workbench.bench import Bench
 
 DONE = {"stop": "stopped", "start": "started", "kill": "killed"}
 
@@ -33,7 +36,7 @@ class Address:
 class Control:
     """Carries out the commands of a second terminal, one at a time."""
 
-    def __init__(self, bench: Bench, folder: Path) -> None:
+    def __init__(self, bench: "Bench", folder: Path) -> None:
         self.bench = bench
         key = secrets.token_hex(16)
         self._listener = Listener(("127.0.0.1", 0), authkey=key.encode())

@@ -3,6 +3,7 @@
 import http.client
 import shlex
 import socket
+import time
 
 import kombu
 import psutil
@@ -66,9 +67,12 @@ def can_connect(broker_url: str) -> bool:
     return True
 
 
-def is_running(_service: Service) -> bool:
-    """Say yes: to have started is all that can be asked of it."""
-    return True
+def keeps_running(service: Service) -> bool:
+    """Tell whether a process has run for a second, where nothing better can be asked of it."""
+    try:
+        return time.time() - psutil.Process(service.pid).create_time() > 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 def for_command(command: str, name: str, port: int, broker_url: str) -> Probe:
@@ -76,7 +80,7 @@ def for_command(command: str, name: str, port: int, broker_url: str) -> Probe:
     words = shlex.split(command)
     if "celery" in words and "worker" in words:
         return consumes(broker_url)
-    return answers_http(port) if name == "web" else is_running
+    return answers_http(port) if name == "web" else keeps_running
 
 
 def family(service: Service) -> set[int]:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import mirakuru.base
 from mirakuru.exceptions import ProcessFinishedWithError, TimeoutExpired
@@ -133,11 +134,20 @@ class Service(mirakuru.base.SimpleExecutor):
         self.murder()  # what it may have left behind
         return status
 
-    def _check(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
+    def check_alive(self) -> None:
+        """Raise Died if the process has ended."""
+        if self.process is not None and self.process.poll() is not None:
             raise self._died(f"ended with exit status {self.process.returncode}")
+
+    def _check(self) -> bool:
+        self.check_alive()
         return self._ready(self)
+
+    @property
+    def _popen_kwargs(self) -> dict[str, Any]:
+        kwargs = super()._popen_kwargs
+        del kwargs["preexec_fn"]  # code between fork and exec isn't safe beside other threads
+        return kwargs | {"start_new_session": True}
 
     def _died(self, what: str) -> Died:
         if self.process is not None:

@@ -80,6 +80,7 @@ class Terminal:
     def close(self) -> None:
         """End all that stays."""
         for service in reversed(self.staying):
+            service.halt()  # with time to stop what it has started itself
             service.close()
         self.staying.clear()
 

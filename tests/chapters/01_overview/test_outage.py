@@ -46,6 +46,9 @@ def orders_and_photos(lab: Bench) -> set[Path]:
 # --- a broker that is stopped, paused, and comes back --------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "any_lab", ["redis", pytest.param("rabbitmq", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
     any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Callable[..., Any]
 ) -> None:
@@ -159,60 +162,57 @@ def drops() -> socket.socket:
 fillers: list[socket.socket] = []
 WAYS = {"refuses": refuses, "drops": drops, "is silent": is_silent}
 BROKERS = {"redis": "redis://127.0.0.1:{}/0", "rabbitmq": "amqp://guest@127.0.0.1:{}//"}
-CASES = [("redis", "backend"), ("redis", "broker"), ("rabbitmq", "broker")]
+CASES = [
+    pytest.param("redis", "backend"),
+    pytest.param("redis", "broker"),
+    pytest.param("rabbitmq", "broker", marks=pytest.mark.slow),
+]
 
 
-@pytest.fixture(scope="module")
-def webs(
-    redis_lab: Bench, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[tuple[str, str, str], tuple[str, Path]]]:
-    """Serve the app once for each way in which a part can be away; return address and files."""
-    found, services, sockets = {}, [], []
-    for broker, part in CASES:
-        for way, make in WAYS.items():
-            server, port, folder = make(), free_port(), tmp_path_factory.mktemp("web")
-            away = server.getsockname()[1]
-            urls = {"broker": redis_lab.broker_url, "backend": redis_lab.result_backend}
-            urls[part] = (BROKERS[broker] if part == "broker" else BROKERS["redis"]).format(away)
-            service = Service(
-                f"{broker} {part} {way}",
-                f"waitress-serve --listen=127.0.0.1:{port} --threads=1 app:app",
-                ready=answers_http(port),
-                log=Log(),
-                cwd=CHAPTER,
-                env=redis_lab.env
-                | {
-                    "CELERY_BROKER_URL": urls["broker"],
-                    "CELERY_RESULT_BACKEND": urls["backend"],
-                    "LAB_DIR": str(folder),
-                },
-            )
+@pytest.fixture
+def web(
+    redis_lab: Bench, broker: str, part: str, way: str, tmp_path: Path
+) -> Iterator[tuple[str, Path]]:
+    """Serve the app while a part is away; return its address and where its files lie."""
+    with WAYS[way]() as away:
+        port = free_port()
+        urls = {"broker": redis_lab.broker_url, "backend": redis_lab.result_backend}
+        template = BROKERS[broker] if part == "broker" else BROKERS["redis"]
+        urls[part] = template.format(away.getsockname()[1])
+        service = Service(
+            "web",
+            f"waitress-serve --listen=127.0.0.1:{port} --threads=1 app:app",
+            ready=answers_http(port),
+            log=Log(),
+            cwd=CHAPTER,
+            env=redis_lab.env
+            | {
+                "CELERY_BROKER_URL": urls["broker"],
+                "CELERY_RESULT_BACKEND": urls["backend"],
+                "LAB_DIR": str(tmp_path),
+            },
+        )
+        try:
             service.launch()
-            services.append(service)
-            sockets.append(server)
-            found[broker, part, way] = (f"http://127.0.0.1:{port}", folder)
-    try:
-        for service in services:
             service.wait()
-        yield found
-    finally:
-        for service in services:
+            yield f"http://127.0.0.1:{port}", tmp_path
+        finally:
             service.close()
-        for server in [*sockets, *fillers]:
-            server.close()
+            while fillers:
+                fillers.pop().close()
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("broker", "part"), CASES)
 def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
-    webs: dict[tuple[str, str, str], tuple[str, Path]],
+    web: tuple[str, Path],
     visitor: httpx.Client,
     small_photo: bytes,
     broker: str,
     part: str,
     way: str,
 ) -> None:
-    url, folder = webs[broker, part, way]
+    url, folder = web
     limit = SILENT_WITHIN if way == "is silent" else REFUSED_WITHIN
     answer, seconds = timed(lambda: visitor.post(f"{url}/background", files={"photo": small_photo}))
     is_a_503(answer)
