@@ -203,6 +203,7 @@ def imported(path: Path) -> None:
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
+@pytest.mark.slow
 def test_each_slip_gets_one_clear_line(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     paths = house.make_up(list(SLIPS))

@@ -159,6 +159,7 @@ def test_ctrl_c_leaves_nothing(run: Run) -> None:
     assert list((run.var / "runs").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_it_prints_can_be_typed(run: Run, tmp_path: Path) -> None:
     """Follow the printed commands, each in a shell of its own, once the run is over."""
     if run.process.poll() is None:
