@@ -25,7 +25,9 @@ def test_one_command_from_a_clone_to_a_page(tmp_path: Path) -> None:
     clone = tmp_path / "a clone"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
     port = free_port()
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {"PATH": os.environ["PATH"], "HOME": str(home)}
     env |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
     command = ["make", "run", f"PORT={port}", f"PYTHON={python_of_this_environment()}"]
     for attempt in ("first", "second"):
@@ -57,4 +59,4 @@ def test_one_command_from_a_clone_to_a_page(tmp_path: Path) -> None:
     words = ["git", "status", "--porcelain", "--ignored"]
     left = subprocess.check_output(words, cwd=clone, text=True).splitlines()
     assert left == ["!! .venv/", "!! var/"], "it writes nowhere else"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a clone"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a clone", "home"]
