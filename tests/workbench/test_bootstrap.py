@@ -30,14 +30,20 @@ def pretend_environment(folder: Path) -> None:
     python.chmod(0o755)
 
 
-def test_a_python_that_is_too_old_is_one_sentence(tmp_path: Path) -> None:
-    done = bootstrapped(tmp_path, "sys.version_info = (3, 10, 13)")
-    assert done.returncode == 2
-    assert done.stderr == (
-        "Python 3.10 is too old, 3.11 or newer is needed: install one and name it, "
-        "as in: make run PYTHON=python3.12\n"
-    )
-    assert list(tmp_path.iterdir()) == []
+def test_a_python_that_is_missing_or_too_old_is_one_sentence(tmp_path: Path) -> None:
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")  # the answer to: are you new enough?
+    old.chmod(0o755)
+    for python in ("no-such-python", str(old)):
+        words = ["make", "run", f"PYTHON={python}"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        first, second = done.stderr.splitlines()
+        assert first == (
+            f"{python} is missing or older than Python 3.11: install a newer one and name it, "
+            "as in: make run PYTHON=python3.12"
+        )
+        assert second.startswith("make: ***")
 
 
 def test_a_python_that_lacks_venv_is_one_sentence(tmp_path: Path) -> None:

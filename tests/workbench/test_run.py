@@ -249,7 +249,7 @@ def test_a_python_without_the_workbenchs_modules_is_one_sentence(tmp_path: Path)
     )
     assert done.returncode == 2
     assert re.fullmatch(
-        r"The module '\w+' is missing from this Python .+ 'make run'.+\n", done.stderr
+        r"The module '\w+' is missing from this Python .+ 'make run' makes it anew\.\n", done.stderr
     )
 
 
