@@ -58,4 +58,4 @@ lock:       ## write both locks anew from requirements.in
 	@sed '/^# --- all/,$$d' requirements.in | $(COMPILE) - -c requirements.txt -o requirements-run.txt
 
 clean:      ## delete what runs and tests have left in var/
-	@rm -rf var
+	@rm -rf var chapters/*/var

@@ -1,6 +1,7 @@
 """A chapter at work: its broker, its processes, their environment."""
 
 import os
+import re
 import shlex
 import sys
 import threading
@@ -8,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from kombu.utils.url import maybe_sanitize_url
 
 from workbench import brokers, chapter, probes
 from workbench.log import Log
@@ -165,7 +164,7 @@ class Bench:
         backend = os.environ.get("CELERY_RESULT_BACKEND")
         if broker_url and not probes.can_connect(broker_url):
             raise Trouble(
-                f"No broker answers at {maybe_sanitize_url(broker_url)}: start it, "
+                f"No broker answers at {re.sub('//.*@', '//***@', broker_url)}: start it, "
                 "or unset CELERY_BROKER_URL to get a private one."
             )
         if not broker_url and broker == "rabbitmq":

@@ -26,6 +26,8 @@ def main() -> None:
     if installed(lock):
         return
     print(f"Installing {lock} into .venv (once; from seconds to a minute) ...", flush=True)
+    for done in (RUN, ALL):  # what is installed now fits neither, until this one is
+        (VENV / done).unlink(missing_ok=True)
     (VENV / "wanted.txt").write_text(wanted(lock))
     pip = [str(VENV / "bin/python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     if subprocess.call([*pip, "-r", str(VENV / "wanted.txt")]) != 0:
@@ -78,4 +80,7 @@ def stop(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        stop("Stopped: the environment isn't complete, the next time goes on with it.")

@@ -1,6 +1,6 @@
 """The workbench's commands."""
 
-import shlex
+import os
 import signal
 import sys
 import threading
@@ -24,6 +24,21 @@ RUNS = chapter.VAR / "runs"
 BY_HAND = "The same by hand, each line in a terminal of its own:"
 
 
+class Port(click.ParamType[int]):
+    """A port that a server may listen on; 0 means any."""
+
+    name = "port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return it as a number."""
+        text = str(value)
+        if not text.isdecimal() or int(text) > 65535:
+            raise Trouble(f"'{text}' is no port: choose a number such as 8000, 65535 at most.")
+        return int(text)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run a chapter, and break it."""
@@ -34,7 +49,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("chapter_name", metavar="CHAPTER", default="01", envvar="CHAPTER")
-@click.option("--port", default=8000, envvar="PORT", show_default=True, help="The page's port.")
+@click.option("--port", default=8000, type=Port(), envvar="PORT", help="The page's port.")
 @click.option(
     "--broker", default="redis", envvar="BROKER", show_default=True, help="redis or rabbitmq."
 )
@@ -59,7 +74,7 @@ def run(chapter_name: str, port: int, broker: str, folder: Path | None) -> None:
 
 
 @main.command()
-@click.option("--port", default=6379, envvar="REDIS_PORT", show_default=True)
+@click.option("--port", default=6379, type=Port(), envvar="REDIS_PORT", help="Its port.")
 def redis(port: int) -> None:
     """Start a Redis alone, where the chapters look for one by default; Ctrl-C stops it."""
     from workbench import brokers, probes
@@ -118,12 +133,20 @@ def report_the_dead(bench: "Bench") -> NoReturn:
         time.sleep(0.2)
 
 
-@main.command()
-@click.option("--chapter", help="Which run, if there are several.")
-def env(chapter: str | None) -> None:
-    """Print the variables of a run, for a shell: eval "$(python -m workbench env)"."""
-    for name, value in control.find(RUNS, chapter).env.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+PORT_OF_RUN = click.option("--port", help="The page's port, if there are several runs.")
+
+
+@main.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
+@PORT_OF_RUN
+def execute(words: tuple[str, ...], port: str | None) -> None:
+    """Run COMMAND in the chapter's folder, with the variables that its processes have."""
+    address = control.find(RUNS, port)
+    os.chdir(chapter.find(address.chapter).path)
+    try:
+        os.execvpe(words[0], words, os.environ | address.env)
+    except FileNotFoundError:
+        raise Trouble(f"There is no command '{words[0]}'.") from None
 
 
 def command(verb: str, text: str) -> None:
@@ -131,9 +154,9 @@ def command(verb: str, text: str) -> None:
 
     @main.command(verb, help=text)
     @click.argument("name")
-    @click.option("--chapter", help="Which run, if there are several.")
-    def tell(name: str, chapter: str | None) -> None:
-        click.echo(control.tell(RUNS, chapter, verb, name))
+    @PORT_OF_RUN
+    def tell(name: str, port: str | None) -> None:
+        click.echo(control.tell(RUNS, port, verb, name))
 
 
 command("stop", "Stop the process NAME (worker, broker, web, ...) of a run, as Ctrl-C would.")

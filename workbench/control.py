@@ -6,9 +6,16 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Client, Listener
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import (
+    Client,
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+)
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import psutil
@@ -18,6 +25,7 @@ from workbench.trouble import Trouble
 if TYPE_CHECKING:  # a second terminal that says "stop" needn't wait until Celery is imported
     from workbench.bench import Bench
 
+ANSWERS_WITHIN = 60  # seconds: a worker that is stopped may finish its work
 DONE = {"stop": "stopped", "start": "started", "kill": "killed"}
 
 
@@ -39,13 +47,16 @@ class Control:
     def __init__(self, bench: "Bench", folder: Path) -> None:
         self.bench = bench
         key = secrets.token_hex(16)
-        self._listener = Listener(("127.0.0.1", 0), authkey=key.encode())
+        self._key = key.encode()
+        self._listener = Listener(("127.0.0.1", 0))
         port = self._listener.address[1]
         address = Address(os.getpid(), bench.chapter.name, bench.url, bench.env, int(port), key)
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{os.getpid()}.json"
-        self._file.touch(mode=0o600)
-        self._file.write_text(json.dumps(asdict(address)))
+        half = self._file.with_suffix(".part")
+        half.touch(mode=0o600)
+        half.write_text(json.dumps(asdict(address)))
+        half.replace(self._file)  # nobody reads half of it
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
@@ -56,13 +67,20 @@ class Control:
     def _listen(self) -> None:
         while True:
             try:
-                with self._listener.accept() as connection:
-                    connection.send(self._carry_out(*connection.recv()))
+                connection = self._listener.accept()
             except OSError:
-                if not self._file.exists():
-                    return  # closed
-            except Exception as error:  # a client without the key, or gone: the next may be ours
-                self.bench.log.add("workbench", f"refused a command: {error!r}")
+                return  # closed
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: "Connection[Any, Any]") -> None:
+        """Carry out one command, of somebody who has the key."""
+        try:
+            with connection:
+                deliver_challenge(connection, self._key)
+                answer_challenge(connection, self._key)
+                connection.send(self._carry_out(*connection.recv()))
+        except (AuthenticationError, OSError, EOFError) as error:
+            self.bench.log.add("workbench", f"refused a command: {error!r}")
 
     def _carry_out(self, verb: str, name: str) -> tuple[bool, str]:
         verbs: dict[str, Callable[[str], None]] = {
@@ -78,12 +96,14 @@ class Control:
         return True, f"{name} {DONE[verb]}"
 
 
-def tell(folder: Path, chapter: str | None, verb: str, name: str) -> str:
+def tell(folder: Path, port: str | None, verb: str, name: str) -> str:
     """Have the run carry out a command, and return what it says. Raise Trouble if it can't."""
-    address = find(folder, chapter)
+    address = find(folder, port)
     try:
         with Client(("127.0.0.1", address.port), authkey=address.key.encode()) as connection:
             connection.send((verb, name))
+            if not connection.poll(ANSWERS_WITHIN):
+                raise TimeoutError
             done, said = connection.recv()
     except (OSError, EOFError) as error:
         raise Trouble(f"The run at {address.url} doesn't answer: stop it with Ctrl-C.") from error
@@ -92,14 +112,14 @@ def tell(folder: Path, chapter: str | None, verb: str, name: str) -> str:
     return str(said)
 
 
-def find(folder: Path, chapter: str | None) -> Address:
-    """Return the address of the run, which must be the only one unless a chapter is named."""
-    found = [address for address in runs(folder) if address.chapter.startswith(chapter or "")]
+def find(folder: Path, port: str | None) -> Address:
+    """Return the address of the run, which must be the only one unless its port is named."""
+    found = [address for address in runs(folder) if port in (None, address.env["PORT"])]
     if not found:
         raise Trouble("Nothing is running: start a chapter in another terminal, with 'make run'.")
     if len(found) > 1:
         where = ", ".join(f"{address.chapter} at {address.url}" for address in found)
-        raise Trouble(f"Several runs are going on ({where}): name one, with --chapter.")
+        raise Trouble(f"Several runs are going on ({where}): name one by its page's --port.")
     return found[0]
 
 

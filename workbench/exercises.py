@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
@@ -22,11 +22,13 @@ from typing import NamedTuple, Self
 import click
 import psutil
 import watchfiles
+from mirakuru.base_env import processes_with_env
 
 from workbench import chapter
 from workbench.bench import Bench
 from workbench.trouble import Died, Trouble
 
+MARK = "WORKBENCH_CHECK"  # a variable that all processes of a check inherit
 GRACE = 5  # seconds in which a check stops what it started, before all of it is killed
 
 
@@ -49,7 +51,11 @@ class Attempt:
         self._process = psutil.Popen(
             [sys.executable, "-m", __name__, exercise, answer or exercise, self._folder.name],
             cwd=Path(__file__).resolve().parent.parent,
-            env=env | {"PYTHONDONTWRITEBYTECODE": "1"},  # nor read back what an earlier save left
+            env=env
+            | {
+                "PYTHONDONTWRITEBYTECODE": "1",
+                MARK: self._folder.name,
+            },  # nor read back what an earlier save left
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone, and we pass it on
@@ -80,14 +86,20 @@ class Attempt:
 
     def _stop(self) -> None:
         """Stop it as Ctrl-C would, then kill what is left."""
-        if self._process.poll() is not None:
-            return
-        family = [self._process, *self._process.children(recursive=True)]
-        self._process.send_signal(signal.SIGINT)
-        _, alive = psutil.wait_procs(family, timeout=GRACE)
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        _, alive = psutil.wait_procs(self._family(), timeout=GRACE)
         for process in alive:
             process.kill()
         psutil.wait_procs(alive)
+
+    def _family(self) -> list[psutil.Process]:
+        """Return all that the check has started: it may have ended without stopping it."""
+        found = []
+        for pid in processes_with_env(MARK, self._folder.name):
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+        return found
 
 
 def find(chapter_name: str) -> list[Path]:

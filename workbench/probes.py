@@ -6,7 +6,6 @@ import socket
 import time
 
 import kombu
-import psutil
 from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -14,7 +13,8 @@ from redis.exceptions import RedisError
 
 from workbench.service import Probe, Service
 
-NOT_YET = (OperationalError, OSError, AMQPError, RedisError)  # what brokers that aren't ready raise
+# What brokers that aren't ready raise; and kombu, of an address that it can't read.
+NOT_YET = (OperationalError, OSError, AMQPError, RedisError, KeyError, ValueError, ImportError)
 
 
 def answers_http(port: int) -> Probe:
@@ -43,7 +43,10 @@ def consumes(broker_url: str) -> Probe:
             workers = app.control.inspect(timeout=0.3).stats() or {}
         except NOT_YET:
             return False
-        return bool({stats["pid"] for stats in workers.values()} & family(service))
+        return bool(
+            {stats["pid"] for stats in workers.values()}
+            & {process.pid for process in service.family()}
+        )
 
     return probe
 
@@ -69,10 +72,7 @@ def can_connect(broker_url: str) -> bool:
 
 def keeps_running(service: Service) -> bool:
     """Tell whether a process has run for a second, where nothing better can be asked of it."""
-    try:
-        return time.time() - psutil.Process(service.pid).create_time() > 1
-    except psutil.NoSuchProcess:
-        return False
+    return any(time.time() - process.create_time() > 1 for process in service.family())
 
 
 def for_command(command: str, name: str, port: int, broker_url: str) -> Probe:
@@ -81,15 +81,6 @@ def for_command(command: str, name: str, port: int, broker_url: str) -> Probe:
     if "celery" in words and "worker" in words:
         return consumes(broker_url)
     return answers_http(port) if name == "web" else keeps_running
-
-
-def family(service: Service) -> set[int]:
-    """Return the process ids of a service and all it has started."""
-    try:
-        process = psutil.Process(service.pid)
-        return {process.pid, *(child.pid for child in process.children(recursive=True))}
-    except psutil.NoSuchProcess:
-        return set()
 
 
 def is_free(port: int) -> bool:

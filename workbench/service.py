@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import mirakuru.base
+import psutil
+from mirakuru.base_env import processes_with_env
 from mirakuru.exceptions import ProcessFinishedWithError, TimeoutExpired
 
 from workbench.log import Log
@@ -88,6 +90,16 @@ class Service(mirakuru.base.SimpleExecutor):
         """Return the process id, None while it isn't running."""
         return self.process.pid if self.process else None
 
+    def family(self) -> list[psutil.Process]:
+        """Return all that this process has started and that still runs, itself included."""
+        found = set()
+        # Those that left the family carry our mark; Redis doesn't, it writes its title over it.
+        for pid in {self.pid, *processes_with_env(mirakuru.base.ENV_UUID, self._uuid)} - {None}:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                found |= {process, *process.children(recursive=True)}
+        return list(found)
+
     def launch(self) -> None:
         """Start the process, and don't wait for it."""
         self.wanted = True
@@ -106,8 +118,14 @@ class Service(mirakuru.base.SimpleExecutor):
         """Stop the process as Ctrl-C in its terminal would; kill it if that takes too long."""
         self.wanted = False
         self._timeout = seconds
+        family = self.family()
         with contextlib.suppress(ProcessFinishedWithError):  # its exit status is of no interest
             self.stop()
+        _, alive = psutil.wait_procs(
+            family, timeout=seconds
+        )  # a start script ends before its server
+        for process in alive:
+            process.kill()
 
     def murder(self) -> None:
         """Kill the process and its children: kill -9."""

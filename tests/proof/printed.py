@@ -1,7 +1,7 @@
 """Compare what a lesson says a command prints with what it printed.
 
-`...` stands for a part of a line. Ids, times, dates, seconds and ports match others of their kind;
-an id that the lesson shows twice must also have been the same id twice.
+`...` stands for a part of a line. Times and dates match others of their kind, seconds others of
+their magnitude. An id or a port that the lesson shows twice must also have been the same twice.
 """
 
 import re
@@ -19,14 +19,14 @@ ANY = re.compile("|".join(f"(?P<{name}>{regex})" for name, regex in PATTERNS.ite
 
 @dataclass
 class Bindings:
-    """The ids of the lesson, and those they stood for this time."""
+    """The ids and ports of the lesson, and those they stood for this time."""
 
     ids: dict[str, str] = field(default_factory=dict)
 
     def translate(self, text: str) -> str:
         """Replace the lesson's ids by those of this time."""
         for shown, real in self.ids.items():
-            text = text.replace(shown, real)
+            text = re.sub(rf"(?<![0-9]){shown}\b", real, text)
         return text
 
 
@@ -34,6 +34,8 @@ def difference(shown: str, printed: str, bindings: Bindings) -> str | None:
     """Return None if what is shown is what was printed, else both; binds the ids it meets."""
     shown_lines, printed_lines = shown.splitlines(), printed.splitlines()
     bound = dict(bindings.ids)
+    if any(line.strip() == "..." for line in shown_lines):
+        return "a line that is only '...' says nothing"
     same = len(shown_lines) == len(printed_lines) and all(
         _same(*lines, bound) for lines in zip(shown_lines, printed_lines, strict=True)
     )
@@ -51,7 +53,7 @@ def _same(shown: str, printed: str, bound: dict[str, str]) -> bool:
         end = found.end()
         if found.lastgroup is None:
             regex += ".*"
-        elif found.lastgroup == "id" and found[0] in bound:
+        elif found[0] in bound:
             regex += re.escape(bound[found[0]])
         else:
             regex += f"({PATTERNS[found.lastgroup]})"
@@ -60,7 +62,9 @@ def _same(shown: str, printed: str, bound: dict[str, str]) -> bool:
     if not match:
         return False
     for (name, text), real in zip(names, match.groups(), strict=True):
-        if name == "id" and bound.setdefault(text, real) != real:
+        if name in ("id", "port") and bound.setdefault(text, real) != real:
+            return False
+        if name == "seconds" and not 0.1 < (float(real) + 0.01) / (float(text) + 0.01) < 10:
             return False
     return True
 

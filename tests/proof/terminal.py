@@ -37,9 +37,10 @@ class Terminal:
 
     def __init__(self, root: Path, var: Path) -> None:
         self.root = root
-        self.bindings = Bindings()
+        self.lab = var / "by-hand"
         self.staying: list[Service] = []
         self.ports = {port: str(free_port()) for port in ("8000", "6379")}
+        self.bindings = Bindings(dict(self.ports))
         self.env = {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PORT": self.ports["8000"],
@@ -57,12 +58,7 @@ class Terminal:
         assert steps, "a block of commands begins with '$ '"
         if stays:
             return [self._stay(" && ".join(command for command, _ in steps), steps[-1][1])]
-        prefix = ""
-        done = []
-        for command, shown in steps:
-            done.append(self._type(prefix, command, shown))
-            prefix += f"{command} && " if command.startswith(("cd ", "export ", "eval ")) else ""
-        return done
+        return [self._type(command, shown) for command, shown in steps]
 
     def commands(self, block: str) -> list[tuple[str, str]]:
         """Return the commands of a block, with what is shown below each."""
@@ -84,8 +80,10 @@ class Terminal:
             service.close()
         self.staying.clear()
 
-    def _type(self, prefix: str, command: str, shown: str) -> Step:
-        real = self._real(prefix + command)
+    def _type(self, command: str, shown: str) -> Step:
+        assert shown, f"nothing is shown of what this prints: {command}"
+        assert not command.startswith("cd "), "a reader would be elsewhere from here on"
+        real = self._real(command)
         printed = ""
 
         def run() -> str | None:
@@ -101,6 +99,8 @@ class Terminal:
                 check=False,
             )
             printed = done.stdout
+            if done.returncode:
+                return f"exit status {done.returncode}, and printed:\n{printed}"
             return difference(shown, printed, self.bindings)
 
         wrong = run()
@@ -117,6 +117,7 @@ class Terminal:
 
     def _stay(self, command: str, shown: str) -> Step:
         log, wanted = Log(), shown.splitlines()
+        assert wanted, f"nothing is shown to wait for: {command}"
 
         def window() -> str | None:
             lines = log.lines(command)
@@ -153,9 +154,11 @@ class Terminal:
         if command.startswith("make"):
             return {}
         redis = f"redis://127.0.0.1:{self.ports['6379']}"
-        return {"CELERY_BROKER_URL": f"{redis}/0", "CELERY_RESULT_BACKEND": f"{redis}/1"}
+        return {
+            "CELERY_BROKER_URL": f"{redis}/0",
+            "CELERY_RESULT_BACKEND": f"{redis}/1",
+            "LAB_DIR": str(self.lab),
+        }
 
     def _real(self, command: str) -> str:
-        for usual, ours in self.ports.items():
-            command = re.sub(rf"(?<=[: ]){usual}\b", ours, command)
         return self.bindings.translate(command)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +15,12 @@ import psutil
 import pytest
 
 from tests.waiting import wait_until
-from workbench import chapter
+from workbench import chapter, control
+from workbench.brokers import find_rabbitmq
 from workbench.log import Log
 from workbench.probes import free_port
 from workbench.service import Service
+from workbench.trouble import Trouble
 
 ROOT = Path(__file__).parents[2]
 FIRST = chapter.chapters()[0].name
@@ -124,10 +127,18 @@ def test_a_second_terminal_hears_what_names_there_are(run: Run) -> None:
     assert done.stderr == ("There is no process 'nonsense': choose one of broker, web, worker.\n")
 
 
-def test_a_second_terminal_gets_the_variables(run: Run) -> None:
-    said = workbench("env", env={"WORKBENCH_VAR": str(run.var)}).stdout
-    assert f"export PORT={run.port}\n" in said
-    assert "export CELERY_BROKER_URL=redis://127.0.0.1:" in said
+def test_a_second_terminal_runs_a_command_where_the_chapter_runs(run: Run) -> None:
+    code = "import os; print(os.getcwd(), os.environ['PORT'], os.environ['CELERY_BROKER_URL'])"
+    words = [sys.executable, "-c", code]
+    said = workbench("exec", *words, env={"WORKBENCH_VAR": str(run.var)}).stdout.split()
+    assert said[:2] == [str(chapter.find(FIRST).path), str(run.port)]
+    assert said[2].startswith("redis://127.0.0.1:")
+
+
+def test_a_silent_neighbour_doesnt_keep_a_second_terminal_waiting(run: Run) -> None:
+    (address,) = control.runs(run.var / "runs")
+    with socket.create_connection(("127.0.0.1", address.port)):
+        assert run.tell("start", "web").stdout == "web started\n"
 
 
 def test_a_process_that_dies_is_reported_and_the_rest_goes_on(run: Run) -> None:
@@ -188,6 +199,19 @@ def test_what_it_prints_can_be_typed(run: Run, tmp_path: Path) -> None:
     finally:
         for service in reversed(services):
             service.close()
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing_of_rabbitmq(tmp_path: Path) -> None:
+    try:
+        find_rabbitmq()
+    except Trouble as trouble:
+        pytest.skip(trouble.message)
+    run = Run(tmp_path, "--broker", "rabbitmq")
+    run.read_until("Ready")
+    assert len(run.family()) > 8
+    assert run.end() < 5
+    assert run.family() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -260,20 +284,27 @@ def test_an_unknown_chapter_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr == f"There is no chapter '99': choose one of {names}.\n"
 
 
+def no_broker(shown: str) -> str:
+    return (
+        f"No broker answers at {shown}: start it, or unset CELERY_BROKER_URL "
+        "to get a private one.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("env", "says"),
     [
         ({"BROKER": "kafka"}, "There is no broker 'kafka': BROKER is redis or rabbitmq.\n"),
         (
             {"CELERY_BROKER_URL": "redis://127.0.0.1:9/0"},
-            "No broker answers at redis://127.0.0.1:9/0: start it, or unset CELERY_BROKER_URL "
-            "to get a private one.\n",
+            no_broker("redis://127.0.0.1:9/0"),
         ),
         (
-            {"CELERY_BROKER_URL": "amqp://guest@127.0.0.1:9//"},
-            "No broker answers at amqp://guest@127.0.0.1:9//: start it, or unset "
-            "CELERY_BROKER_URL to get a private one.\n",
+            {"CELERY_BROKER_URL": "amqp://me:secret@127.0.0.1:9//"},
+            no_broker("amqp://***@127.0.0.1:9//"),
         ),
+        ({"CELERY_BROKER_URL": "foo://x"}, no_broker("foo://x")),
+        ({"CELERY_BROKER_URL": "redis://localhost:abc/0"}, no_broker("redis://localhost:abc/0")),
     ],
 )
 def test_a_broker_that_cant_be_had_is_one_sentence(
@@ -283,6 +314,15 @@ def test_a_broker_that_cant_be_had_is_one_sentence(
     done = workbench("run", FIRST, "--port", str(free_port()), env=env)
     assert done.returncode == 2
     assert done.stderr == says
+
+
+@pytest.mark.parametrize("port", ["abc", "70000", "-1", ""])
+def test_what_is_no_port_is_one_sentence(port: str) -> None:
+    done = workbench("run", FIRST, env={"PORT": port} if port else {"PORT": " "})
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"'{port or ' '}' is no port: choose a number such as 8000, 65535 at most.\n"
+    )
 
 
 def test_nothing_running_is_one_sentence(tmp_path: Path) -> None:

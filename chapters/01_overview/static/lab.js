@@ -65,6 +65,7 @@ function draw() {
   const last = beats.at(-1);
   const done = beats.findLast((one) => one.answered);
   const waiting = last && !last.answered && now - last.sent > SLOW;
+  if (waiting && !document.hidden) pulse.longest = Math.max(pulse.longest, now - last.sent);
   element("pulse").classList.toggle("frozen", Boolean(waiting || (done && !done.ok)));
   element("now").value = waiting ? `waiting for an answer, ${seconds(last.sent)} …`
     : done && !done.ok ? "the server is away" : done ? `answered in ${Math.round(done.answered - done.sent)} ms` : "…";
@@ -158,7 +159,8 @@ async function inTheBackground(photos, list) {
       const order = await settled(response.headers.get("Location"), (state) => {
         print.say(state === "PENDING" ? "waiting in the queue …" : state === "STARTED" ? "a worker develops it …" : state);
       });
-      if (order.print) print.show(order.print, seconds(since), srcset(order.print));
+      const work = order.result ? `${order.result.seconds.toFixed(1)} s of work, ready after ` : "";
+      if (order.print) print.show(order.print, work + seconds(since), srcset(order.print));
       else print.fail(order.error ? `${order.error.type}: ${order.error.message}` : order.detail);
     } catch {
       print.fail("The server is away. Is it still running?");

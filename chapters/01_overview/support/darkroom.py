@@ -1,10 +1,12 @@
 """The photo work: about a second of honest computing for a sample photo."""
 
+import struct
 from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
 
 SIZES = {"small": 480, "medium": 960, "large": 1600}  # longest edge in pixels
+LEVELS = [level / 255 for level in range(256)]
 
 
 def develop(photo: Path, folder: Path) -> None:
@@ -12,7 +14,8 @@ def develop(photo: Path, folder: Path) -> None:
     try:
         with Image.open(photo) as negative:
             image = ImageOps.exif_transpose(negative).convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        photo.unlink(missing_ok=True)
         raise UnidentifiedImageError(str(error)) from None
     image.thumbnail((SIZES["large"], SIZES["large"]), Image.Resampling.LANCZOS)
     image = _film_look(ImageOps.autocontrast(image, cutoff=0.5))
@@ -27,8 +30,6 @@ def develop(photo: Path, folder: Path) -> None:
 
 def _film_look(image: Image.Image) -> Image.Image:
     """Bend the tones into a soft S, warm the lights, cool the shadows."""
-    tones = [x / 255 for x in range(256)]
-    curve = [10 + 238 * (0.55 * x + 0.45 * x * x * (3 - 2 * x)) for x in tones]
-    red, green, blue = [1.03 * x for x in curve], curve, [0.94 * x + 8 for x in curve]
-    table = [min(255, round(x)) for x in red + green + blue]
+    curve = [10 + 238 * (0.55 * x + 0.45 * x * x * (3 - 2 * x)) for x in LEVELS]
+    table = [min(255, round(a * v + b)) for a, b in ((1.03, 0), (1, 0), (0.94, 8)) for v in curve]
     return ImageEnhance.Color(image.point(table)).enhance(1.25)

@@ -1,19 +1,18 @@
 """Error answers: problem details (RFC 9457) for programs, a page that says the same for people."""
 
-import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Flask, Response, json, render_template, request
 from kombu.exceptions import OperationalError
 from PIL import UnidentifiedImageError
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import RedisError
 from werkzeug import exceptions as http
 
 from support import shelf
 
-# By default a send waits more than 10 s for a backend that refuses, more than 30 s for a silent
-# one. A worker may be so patient; a visitor would rather be told. Only the web side uses these.
+# By default a send waits 10 s and more for servers that are away. A visitor would rather be told.
 FAIL_FAST = {
     "task_publish_retry_policy": {"max_retries": 0},  # don't send again by yourself
     "broker_connection_timeout": 1,  # seconds, for RabbitMQ; for Redis it is the next line
@@ -33,8 +32,7 @@ def init_app(app: Flask) -> None:
         "The result backend is away. Ask again in a moment.", retry_after=5
     )
     app.register_error_handler(http.HTTPException, _answer)
-    app.register_error_handler(ConnectionError, lambda _: _answer(away))
-    app.register_error_handler(TimeoutError, lambda _: _answer(away))
+    app.register_error_handler(RedisError, lambda _: _answer(away))
     app.register_error_handler(
         UnidentifiedImageError, lambda error: _answer(http.UnprocessableEntity(str(error)))
     )
@@ -48,7 +46,8 @@ def if_not_sent(order_id: str) -> Iterator[None]:
     except (OperationalError, RuntimeError) as error:
         detail = f"The queue doesn't answer. It may have your order: see /tasks/{order_id} first."
         # The backend is asked (RuntimeError) before anything leaves; so is a connection.
-        if isinstance(error, RuntimeError) or re.search("connecting|refused", str(error)):
+        unopened = isinstance(error.__cause__, ConnectionRefusedError | socket.gaierror)
+        if isinstance(error, RuntimeError) or unopened or "connecting" in str(error):
             shelf.discard(order_id)
             detail = "The queue can't be reached. Nothing was ordered: try again in a moment."
         raise http.ServiceUnavailable(detail, retry_after=5) from error
@@ -56,9 +55,7 @@ def if_not_sent(order_id: str) -> Iterator[None]:
 
 def _answer(error: http.HTTPException) -> Response:
     problem = {"title": error.name, "status": error.code, "detail": error.description}
-    answer = Response(json.dumps(problem) + "\n", error.code, error.get_headers())
-    answer.content_type = "application/problem+json"
-    if request.accept_mimetypes.best_match([answer.content_type, "text/html"]) == "text/html":
-        answer.content_type = "text/html; charset=utf-8"
-        answer.data = render_template("problem.html", **problem)
-    return answer
+    body, kind = f"{json.dumps(problem)}\n", "application/problem+json"
+    if request.accept_mimetypes.best_match([kind, "text/html"]) == "text/html":
+        body, kind = render_template("problem.html", **problem), "text/html; charset=utf-8"
+    return Response(body, error.code, error.get_headers(), content_type=kind)

@@ -15,7 +15,11 @@ class Order(NamedTuple):
     id: str
     task: str
     age: float  # seconds
-    printed: bool
+
+    @property
+    def printed(self) -> bool:
+        """Tell whether its prints are there: ask after the state, which the worker stores last."""
+        return (prints(self.id) / "large.jpg").exists()
 
 
 def photo(photo_id: str) -> Path:
@@ -37,10 +41,8 @@ def write_order(order_id: str, task: str) -> None:
 def find_order(order_id: str) -> Order | None:
     """Return an order, or None if it was never written down."""
     path = LAB / "orders" / order_id
-    if not path.exists():
-        return None
-    age, printed = time.time() - path.stat().st_mtime, (prints(order_id) / "large.jpg").exists()
-    return Order(order_id, path.read_text(), age, printed)
+    age = time.time() - path.stat().st_mtime if path.exists() else None
+    return None if age is None else Order(order_id, path.read_text(), age)
 
 
 def discard(order_id: str) -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import redis
 from PIL import Image
 
+from tests.waiting import wait_until
 from workbench.bench import Bench
-from workbench.probes import family
 
 Settled = Callable[[httpx.Client, str], dict[str, Any]]
 KEYS = ["id", "task", "state", "result", "error", "print"]
@@ -53,7 +52,7 @@ def test_a_sample_photo_takes_real_work(
 
 
 def cpu_seconds(lab: Bench) -> float:
-    used = [psutil.Process(pid).cpu_times() for pid in family(lab.services["web"])]
+    used = [process.cpu_times() for process in lab.services["web"].family()]
     return sum(times.user + times.system for times in used)
 
 
@@ -145,6 +144,34 @@ def test_an_expired_result_is_gone_unless_its_print_is_there(
     assert visitor.get(number).status_code == 410
 
 
+def test_success_never_comes_before_the_print(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes
+) -> None:
+    for _ in range(10):
+        address = lab.url + hand_in(visitor, lab, small_photo).headers["Location"]
+        while (status := visitor.get(address).json())["state"] != "SUCCESS":
+            assert status["state"] in ("PENDING", "STARTED")
+        assert status["print"], "a client that stops at SUCCESS finds the print"
+
+
+@pytest.mark.slow
+def test_an_order_that_waited_too_long_says_so(lab: Bench, visitor: httpx.Client) -> None:
+    lab.stop("worker")
+    address = visitor.post(f"{lab.url}/my-task", data={"arg1": 1, "arg2": 2}).headers["Location"]
+    broker = redis.Redis.from_url(lab.broker_url, decode_responses=True)
+    message = str(broker.lindex("celery", 0))
+    long_ago = re.sub(r'"expires": "\d{4}', '"expires": "2001', message)
+    assert long_ago != message
+    broker.lset("celery", 0, long_ago)
+    lab.start("worker")
+    status = wait_until(
+        lambda: (found := visitor.get(lab.url + address).json())["state"] != "PENDING" and found,
+        "the worker to look at it",
+    )
+    assert status["state"] == "REVOKED"
+    assert status["error"]["type"] == "TaskRevokedError"
+
+
 def test_results_expire(lab: Bench, visitor: httpx.Client, settled: Settled) -> None:
     answer = visitor.post(f"{lab.url}/my-task", data={"arg1": 1, "arg2": 2})
     settled(visitor, lab.url + answer.headers["Location"])
@@ -190,9 +217,9 @@ def test_my_task_wants_a_form(lab: Bench, visitor: httpx.Client) -> None:
 # --- rubbish -------------------------------------------------------------------------------------
 
 
-def bomb() -> bytes:
+def image(size: tuple[int, int]) -> bytes:
     file = io.BytesIO()
-    Image.new("1", (20000, 20000)).save(file, "PNG")
+    Image.new("1", size).save(file, "PNG")
     return file.getvalue()
 
 
@@ -208,7 +235,9 @@ def gif() -> bytes:
         pytest.param(b"Not a photo at all.\n", 415, "JPEG, PNG or WebP", id="text"),
         pytest.param(b"", 415, "JPEG, PNG or WebP", id="empty"),
         pytest.param(bytes(30_000_000), 413, "at most 20 MB", id="30MB"),
-        pytest.param(bomb(), 422, "too many pixels", id="bomb"),
+        pytest.param(image((20000, 20000)), 422, "too many pixels", id="bomb"),
+        pytest.param(image((1, 60000)), 422, "too thin", id="thin"),
+        pytest.param(image((9000, 5000)), 422, "too many pixels", id="45-megapixels"),
         pytest.param(gif(), 415, "JPEG, PNG or WebP", id="gif"),
         pytest.param(
             b"\x89PNG\r\n\x1a\n" + bytes(40), 415, "JPEG, PNG or WebP", id="broken-header"
@@ -241,8 +270,10 @@ def test_a_request_without_a_photo_is_refused(lab: Bench, visitor: httpx.Client,
 def test_a_photo_cut_short_is_refused_inside_the_request(
     lab: Bench, visitor: httpx.Client, sample_photo: bytes
 ) -> None:
+    before = lab_files(lab)
     answer = hand_in(visitor, lab, sample_photo[: len(sample_photo) // 2], "blocking")
     assert answer.status_code == 422
+    assert lab_files(lab) == before
     assert "truncated" in answer.json()["detail"]
 
 

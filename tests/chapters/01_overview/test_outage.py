@@ -1,8 +1,6 @@
 """Broker or result backend away: a 503 soon, nothing lost, and back without a restart."""
 
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +14,7 @@ import pytest
 
 from workbench.bench import Bench
 from workbench.log import Log
-from workbench.probes import answers_http, family, free_port
+from workbench.probes import answers_http, free_port
 from workbench.service import Service
 
 CHAPTER = Path(__file__).parents[3] / "chapters/01_overview"
@@ -100,14 +98,14 @@ def test_a_paused_broker_is_a_503_and_heals(
         return visitor.post(f"{lab.url}/background", files={"photo": small_photo})
 
     assert order().status_code == 202
-    paused = family(lab.services["broker"])
-    for pid in paused:
-        os.kill(pid, signal.SIGSTOP)
+    paused = lab.services["broker"].family()
+    for process in paused:
+        process.suspend()
     try:
         answer, seconds = timed(order)
     finally:
-        for pid in paused:
-            os.kill(pid, signal.SIGCONT)
+        for process in paused:
+            process.resume()
     is_a_503(answer)
     assert seconds < SILENT_WITHIN
     assert order().status_code == 202

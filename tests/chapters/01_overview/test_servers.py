@@ -4,6 +4,7 @@ Each server gets the same sample photo, and a connection on which nobody says an
 browsers open ahead of need. Measured is how long a second visitor waits, as a share of the photo.
 """
 
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gunicorn.config import Config
 
 from workbench.bench import Bench
 from workbench.log import Log
@@ -88,6 +90,20 @@ def test_who_waits_for_a_photo(server: tuple[str, tuple[bool, bool]], sample_pho
     assert answers[0].status_code == 200
     share = max(waits) / took[0]
     assert share > 0.6 if blocks else share < 0.4, f"waited for {share:.0%} of the photo's time"
+
+
+def test_the_lessons_table_says_what_is_tested() -> None:
+    lesson = (CHAPTER / "README.md").read_text()
+    rows = dict(re.findall(r"^> \| `(.+?)`.* \| (yes|no) \|$", lesson, re.MULTILINE))
+    tested = {
+        re.sub(r" --(listen|bind|port)[= ]\S*\{\}| app:app", "", command): blocks
+        for command, (blocks, _) in SERVERS.items()
+    }
+    assert {command: answer == "yes" for command, answer in rows.items()} == tested
+
+
+def test_gunicorn_kills_a_slow_request_after_30_seconds() -> None:
+    assert Config().timeout == 30
 
 
 @pytest.mark.slow
