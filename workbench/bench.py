@@ -5,7 +5,9 @@ import re
 import shlex
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,8 @@ from workbench import brokers, chapter, probes
 from workbench.log import Log
 from workbench.service import Service, postponed_signals
 from workbench.trouble import Trouble
+
+ENDS_WITHIN = 4.6  # seconds, for everything; what isn't done by then is killed
 
 
 class Bench:
@@ -128,11 +132,14 @@ class Bench:
 
     def close(self) -> None:
         """Stop everything: first what uses the servers, all at once, then the servers."""
-        clients = [name for name in self.services if name not in self.servers]
+        clients = [service for name, service in self.services.items() if name not in self.servers]
+        servers = [self.services[name] for name in self.servers]
+        deadline = time.monotonic() + ENDS_WITHIN
         with postponed_signals():  # who presses Ctrl-C twice leaves nothing behind, either
-            for group in (clients, self.servers):
+            for group, reserve in ((clients, 1.2), (servers, 0)):
+                seconds = deadline - time.monotonic() - reserve
                 with ThreadPoolExecutor() as pool:
-                    list(pool.map(lambda name: self.services[name].close(), group))
+                    list(pool.map(Service.close, group, repeat(max(0.5, seconds))))
 
     def by_hand(self) -> dict[str, str]:
         """Return, by process, the command that a person would type in a terminal of its own."""

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,7 @@ from workbench.trouble import Died
 atexit.unregister(mirakuru.base.cleanup_subprocesses)
 
 STARTS_WITHIN = 40  # seconds
-ENDS_WITHIN = 3.5  # seconds, when all is stopped; then it is killed
-STOPS_WITHIN = 30  # seconds, when it alone is stopped: time to finish what it does
+STOPS_WITHIN = 30  # seconds, to finish what it does; then it is killed
 
 ENDINGS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -118,12 +118,12 @@ class Service(mirakuru.base.SimpleExecutor):
         """Stop the process as Ctrl-C in its terminal would; kill it if that takes too long."""
         self.wanted = False
         self._timeout = seconds
+        deadline = time.monotonic() + seconds
         family = self.family()
         with contextlib.suppress(ProcessFinishedWithError):  # its exit status is of no interest
             self.stop()
-        _, alive = psutil.wait_procs(
-            family, timeout=seconds
-        )  # a start script ends before its server
+        # A start script ends before its server does.
+        _, alive = psutil.wait_procs(family, timeout=max(0, deadline - time.monotonic()))
         for process in alive:
             process.kill()
 
@@ -137,9 +137,9 @@ class Service(mirakuru.base.SimpleExecutor):
         variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.env.items())
         return f"{variables} {self.command}".strip()
 
-    def close(self) -> None:
+    def close(self, seconds: float = STOPS_WITHIN) -> None:
         """Stop the process for good."""
-        self.halt(ENDS_WITHIN)
+        self.halt(seconds)
         if self._writer >= 0:
             os.close(self._writer)
             self._writer = -1

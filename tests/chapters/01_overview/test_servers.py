@@ -89,7 +89,7 @@ def test_who_waits_for_a_photo(server: tuple[str, tuple[bool, bool]], sample_pho
         photo.join(0.05)
     assert answers[0].status_code == 200
     share = max(waits) / took[0]
-    assert share > 0.6 if blocks else share < 0.4, f"waited for {share:.0%} of the photo's time"
+    assert (share > 0.75) == blocks, f"waited for {share:.0%} of the photo's time"
 
 
 def test_the_lessons_table_says_what_is_tested() -> None:
