@@ -1,7 +1,9 @@
-"""A chapter stands alone: copied elsewhere, its commands by hand work with any Redis."""
+"""A chapter stands alone: copied elsewhere, with its requirements and a Redis, it works."""
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,11 @@ def test_the_commands_by_hand_work_in_a_copy(found: chapter.Chapter, tmp_path: P
 
     copy = tmp_path / "chapters" / found.name
     shutil.copytree(found.path, copy, ignore=shutil.ignore_patterns("var", "__pycache__"))
-    terminal = Terminal(tmp_path, tmp_path / "var")
+    environment = str(tmp_path / "environment")
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [f"{environment}/bin/python", "-m", "pip", "install", "-q"]
+    subprocess.run([*pip, "-r", str(copy / "requirements.txt")], check=True)
+    terminal = Terminal(tmp_path, tmp_path / "var", environment)
     redis, _ = redis_server("redis", tmp_path / "redis", Log(), int(terminal.ports["6379"]))
     try:
         redis.launch()

@@ -35,18 +35,18 @@ class Step:
 class Terminal:
     """The terminals of one reader of one lesson."""
 
-    def __init__(self, root: Path, var: Path) -> None:
+    def __init__(self, root: Path, var: Path, environment: str = sys.prefix) -> None:
         self.root = root
         self.lab = var / "by-hand"
         self.staying: list[Service] = []
         self.ports = {port: str(free_port()) for port in ("8000", "6379")}
         self.bindings = Bindings(dict(self.ports))
         self.env = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([f"{environment}/bin", os.environ["PATH"]]),
             "PORT": self.ports["8000"],
             "PYTHONUNBUFFERED": "1",
             "REDIS_PORT": self.ports["6379"],
-            "VIRTUAL_ENV": sys.prefix,
+            "VIRTUAL_ENV": environment,
             "WORKBENCH_VAR": str(var),
         }
 
