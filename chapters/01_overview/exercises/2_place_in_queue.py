@@ -4,9 +4,9 @@
 whether a worker takes this task next (1), after one more (2), and so on; or None, if the task
 doesn't wait in the queue.
 
-With Redis as the broker, the queue is a Redis list by the name `celery`, one entry a message. To see
-what lies there, start the lab, stop its worker, order some photos, add print(redis.lrange(QUEUE, 0, -1))
-at the end of this file, and run: python -m workbench exec python exercises/2_place_in_queue.py
+With Redis as the broker, the queue is a Redis list by the name `celery`, one entry a message. To
+look into it: start the lab, stop its worker, order some photos, print redis.lrange(QUEUE, 0, -1) at
+the end of this file, and run: python -m workbench exec python exercises/2_place_in_queue.py
 """
 
 import os
