@@ -4,9 +4,8 @@ Someone wants to order black-and-white prints. Like Flask in this chapter, they 
 name: they send `tasks.black_and_white`, with a photo's id. Make `black_and_white` below a task that
 goes by this name, and its print black and white.
 
-To see it at work by hand, in the chapter's folder:
-
-    celery -A exercises.1_black_and_white worker --loglevel INFO
+`make check` starts a worker on this file, and orders a print from it. (Started by hand beside the
+lab's own worker, it would take the lab's photos from the queue, and not know what to do with them.)
 """
 
 import os

@@ -157,3 +157,4 @@ def test_the_chapters_own_server_blocks_and_an_idle_connection_changes_nothing(
             photo.join(0.05)
         took = time.monotonic() - started
     assert max(waits) > 0.6 * took
+    assert any("Task queue depth is" in line for line in lab.log.lines("web"))
