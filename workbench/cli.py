@@ -79,14 +79,13 @@ def redis(port: int) -> None:
     """Start a Redis alone, where the chapters look for one by default; Ctrl-C stops it."""
     from workbench import brokers, probes
 
-    log = Log()
-    folder = chapter.VAR / "redis" / str(port)
-    service, url = brokers.redis_server("redis", folder, log, port)
     if not probes.is_free(port):
         raise Trouble(
             f"Port {port} is taken: use what listens there, or choose another, "
             "as in: make redis REDIS_PORT=6380"
         )
+    folder = chapter.VAR / "redis" / str(port)
+    service, url = brokers.redis_server("redis", folder, Log(), port)
     with quiet_end():
         try:
             service.launch()
