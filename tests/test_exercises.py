@@ -231,6 +231,7 @@ def test_unknown_chapter_or_one_without_exercises_gets_a_sentence(
         exercises.find("99")
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_all(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     house.make_up([LOOP])

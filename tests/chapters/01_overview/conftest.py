@@ -41,7 +41,7 @@ def lab(redis_lab: Bench) -> Iterator[Bench]:
     redis_lab.start_all()
 
 
-@pytest.fixture(params=["redis", "rabbitmq"])
+@pytest.fixture(params=["redis", pytest.param("rabbitmq", marks=pytest.mark.slow)])
 def any_lab(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Use the chapter on each broker, and mend what the test has broken."""
     bench: Bench = request.getfixturevalue(f"{request.param}_lab")

@@ -44,9 +44,6 @@ def orders_and_photos(lab: Bench) -> set[Path]:
 # --- a broker that is stopped, paused, and comes back --------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "any_lab", ["redis", pytest.param("rabbitmq", marks=pytest.mark.slow)], indirect=True
-)
 def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
     any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Callable[..., Any]
 ) -> None:
