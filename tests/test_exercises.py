@@ -135,7 +135,6 @@ class Runs(NamedTuple):
     verdicts: dict[str, dict[str, Future[Verdict]]]  # by exercise, by kind of answer
     starts: dict[str, Future[Ended]]  # by chapter
     solved: dict[str, Future[Ended]]
-    endless: Future[Ended]
 
 
 @pytest.fixture(scope="module", autouse=True)  # so that they begin during the first tests
@@ -143,14 +142,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     tmp = tmp_path_factory.mktemp("exercises")
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
         patch.setattr(chapter, "VAR", tmp / "var")
-        endless = House(tmp / "endless")
-        endless.make_up([LOOP, STUBBORN])
         solved = {name: House(tmp / name) for name in CHAPTERS}
         for name, house in solved.items():
             house.copy_solved(name)
         try:
             yield Runs(
-                endless=pool.submit(endless.check, "99", "--deadline", "8"),
                 verdicts={
                     name: {
                         kind: pool.submit(verdict, path, answer)
@@ -261,8 +257,10 @@ def test_watch_checks_again_on_save(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_endless_loop_is_ended_and_located(runs: Runs) -> None:
-    status, output = runs.endless.result()
+def test_endless_loop_is_ended_and_located(tmp_path: Path) -> None:
+    house = House(tmp_path / "endless")
+    house.make_up([LOOP, STUBBORN])
+    status, output = house.check("99", "--deadline", "8")
     assert status == 1
     assert re.search(r"✗ 0_slip: it was not done after 8 s, in line [56] of 0_slip.py\n", output)
     assert "✗ 1_slip: it was not done after 8 s\n" in output, "this one has to be killed"
