@@ -122,7 +122,8 @@ class House:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("WORKBENCH_VAR") == str(self.var):
+                marked = process.environ().get("WORKBENCH_VAR") == str(self.var)
+                if marked or process.cwd().startswith(str(self.var)):
                     found.append(" ".join(process.cmdline()))
             except psutil.Error:
                 continue

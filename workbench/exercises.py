@@ -86,20 +86,23 @@ class Attempt:
 
     def _stop(self) -> None:
         """Stop it as Ctrl-C would, then kill what is left."""
+        family = self._family()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        _, alive = psutil.wait_procs(self._family(), timeout=GRACE)
+        _, alive = psutil.wait_procs(family, timeout=GRACE)
         for process in alive:
             process.kill()
         psutil.wait_procs(alive)
 
     def _family(self) -> list[psutil.Process]:
         """Return all that the check has started: it may have ended without stopping it."""
-        found = []
+        found = set()
+        # Redis writes its title over its variables, so look for the children of those marked, too.
         for pid in processes_with_env(MARK, self._folder.name):
             with suppress(psutil.NoSuchProcess):
-                found.append(psutil.Process(pid))
-        return found
+                process = psutil.Process(pid)
+                found |= {process, *process.children(recursive=True)}
+        return list(found)
 
 
 def find(chapter_name: str) -> list[Path]:
