@@ -1,6 +1,7 @@
 """Flask takes the requests. Slow work goes into a queue, under the name of a task."""
 
 import os
+from functools import partial
 from uuid import UUID, uuid4
 
 from celery import Celery
@@ -35,7 +36,7 @@ def heartbeat() -> ResponseReturnValue:
 @app.post("/blocking")
 def blocking() -> ResponseReturnValue:
     """Develop the photo inside the request, while the visitor waits."""
-    photo_id = counter.take_in(request)
+    photo_id = counter.take_in(request, shelf.LAB / "photos")
     darkroom.develop(shelf.photo(photo_id), shelf.prints(photo_id))
     return send_from_directory(shelf.prints(photo_id), "large.jpg")
 
@@ -43,7 +44,7 @@ def blocking() -> ResponseReturnValue:
 @app.post("/background")
 def background() -> ResponseReturnValue:
     """Take the photo in, and leave the developing to a worker."""
-    photo_id = counter.take_in(request)
+    photo_id = counter.take_in(request, shelf.LAB / "photos")
     return order("tasks.develop", [photo_id], task_id=photo_id)
 
 
@@ -57,7 +58,7 @@ def my_task() -> ResponseReturnValue:
 def order(name: str, args: list[str] | list[float], task_id: str) -> ResponseReturnValue:
     """Write the order down, send the task by its name, and answer 202."""
     shelf.write_order(task_id, name)
-    with problems.if_not_sent(task_id):
+    with problems.if_not_sent(task_id, forget=partial(shelf.discard, task_id)):
         celery.send_task(name, args=args, task_id=task_id, expires=shelf.KEPT_SECONDS)
     location = url_for("status", task_id=task_id)
     return {"id": task_id, "status": location}, 202, {"Location": location}
@@ -68,9 +69,9 @@ def status(task_id: UUID) -> ResponseReturnValue:
     """Say how an order stands: we know the order, Celery knows its state."""
     found = shelf.find_order(str(task_id)) or abort(404, "No order with this id was ever taken.")
     result = celery.AsyncResult(found.id)
-    if result.state == "PENDING" and found.age > shelf.KEPT_SECONDS and not found.printed:
+    if result.state == "PENDING" and found.age > shelf.KEPT_SECONDS and not found.print_url():
         abort(410, "The result of this order has expired. Order it again.")
-    return counter.receipt(found, result.state, result.result)
+    return counter.receipt(result, found.task, found.print_url)
 
 
 @app.get("/prints/<uuid:photo_id>/<any(small, medium, large):size>.jpg")

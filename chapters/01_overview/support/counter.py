@@ -1,18 +1,18 @@
 """The counter: take in what visitors bring, or say what is wrong with it; write receipts."""
 
 import re
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
-from flask import Request, abort, url_for
+from celery.result import AsyncResult
+from flask import Request, abort
 from PIL import Image
-
-from support import shelf
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's limit for decompression bombs: ours below is lower
 
 
-def take_in(request: Request) -> str:
+def take_in(request: Request, folder: Path) -> str:
     """Store the uploaded photo under an id nobody can guess, never its own name; return the id."""
     if request.mimetype != "multipart/form-data":
         abort(415, "Send the photo as multipart/form-data, in a field named 'photo'.")
@@ -23,11 +23,11 @@ def take_in(request: Request) -> str:
         abort(415, "This is not a photo we can read. Send a JPEG, PNG or WebP file.")
     if size[0] * size[1] > 40_000_000 or max(size) > 30 * min(size):
         abort(422, "This photo has too many pixels, or is too thin. Send a smaller one.")
-    path = shelf.photo(str(uuid4()))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    photo_id = str(uuid4())
+    folder.mkdir(parents=True, exist_ok=True)
     upload.stream.seek(0)
-    upload.save(path)
-    return path.name
+    upload.save(folder / photo_id)
+    return photo_id
 
 
 def number(request: Request, field: str) -> float:
@@ -38,16 +38,17 @@ def number(request: Request, field: str) -> float:
     return float(text) if "." in text else int(text)
 
 
-def receipt(order: shelf.Order, state: str, result: Any) -> dict[str, Any]:
-    """Return how an order stands: always these keys, never a traceback."""
-    if state == "PENDING" and order.printed:
+def receipt(found: AsyncResult[object], task: str, url: Callable[[], object]) -> dict[str, object]:
+    """Return how an order stands, always with these keys; `url` gives the print's, once there."""
+    state, result, printed = found.state, found.result, url()  # the state is stored last
+    if state == "PENDING" and printed:
         state, result = "SUCCESS", None  # the result has expired, the print has not
     failed = state in ("FAILURE", "REVOKED")
     return {
-        "id": order.id,
-        "task": order.task,
+        "id": found.id,
+        "task": task,
         "state": state,
         "result": result if state == "SUCCESS" else None,
         "error": {"type": type(result).__name__, "message": str(result)} if failed else None,
-        "print": url_for("prints", photo_id=order.id, size="large") if order.printed else None,
+        "print": printed,
     }

@@ -1,7 +1,7 @@
 """Error answers: problem details (RFC 9457) for programs, a page that says the same for people."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flask import Flask, Response, json, render_template, request
@@ -9,8 +9,6 @@ from kombu.exceptions import OperationalError
 from PIL import UnidentifiedImageError
 from redis.exceptions import RedisError
 from werkzeug import exceptions as http
-
-from support import shelf
 
 # By default a send waits 10 s and more for servers that are away. A visitor would rather be told.
 FAIL_FAST = {
@@ -23,23 +21,22 @@ FAIL_FAST = {
 }
 
 
-def init_app(app: Flask) -> None:
-    """Answer every error of an app with a problem."""
+def init_app(app: Flask, *backend_errors: type[Exception]) -> None:
+    """Answer every error of an app with a problem; name what else its result backend raises."""
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order we wrote
     app.config["MAX_CONTENT_LENGTH"] = 20_000_000  # bytes
     http.RequestEntityTooLarge.description = "This is too large. Send a photo of at most 20 MB."
-    away = http.ServiceUnavailable(
-        "The result backend is away. Ask again in a moment.", retry_after=5
-    )
+    away = http.ServiceUnavailable("The result backend is away. Ask again soon.", retry_after=5)
     app.register_error_handler(http.HTTPException, _answer)
-    app.register_error_handler(RedisError, lambda _: _answer(away))
+    for kind in [RedisError, *backend_errors]:
+        app.register_error_handler(kind, lambda _: _answer(away))
     app.register_error_handler(
         UnidentifiedImageError, lambda error: _answer(http.UnprocessableEntity(str(error)))
     )
 
 
 @contextmanager
-def if_not_sent(order_id: str) -> Iterator[None]:
+def if_not_sent(order_id: str, forget: Callable[[], None]) -> Iterator[None]:
     """Turn a failed send into a 503, and forget the order if it surely never left."""
     try:
         yield
@@ -48,7 +45,7 @@ def if_not_sent(order_id: str) -> Iterator[None]:
         # The backend is asked (RuntimeError) before anything leaves; so is a connection.
         unopened = isinstance(error.__cause__, ConnectionRefusedError | socket.gaierror)
         if isinstance(error, RuntimeError) or unopened or "connecting" in str(error):
-            shelf.discard(order_id)
+            forget()
             detail = "The queue can't be reached. Nothing was ordered: try again in a moment."
         raise http.ServiceUnavailable(detail, retry_after=5) from error
 

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from flask import url_for
+
 KEPT_SECONDS = 24 * 60 * 60  # how long a result is kept, and how long an order may wait
 LAB = Path(os.environ.get("LAB_DIR") or Path(__file__).resolve().parent.parent / "var")
 
@@ -16,10 +18,10 @@ class Order(NamedTuple):
     task: str
     age: float  # seconds
 
-    @property
-    def printed(self) -> bool:
-        """Tell whether its prints are there: ask after the state, which the worker stores last."""
-        return (prints(self.id) / "large.jpg").exists()
+    def print_url(self) -> str | None:
+        """Return the address of its print, if it is there."""
+        there = (prints(self.id) / "large.jpg").exists()
+        return url_for("prints", photo_id=self.id, size="large") if there else None
 
 
 def photo(photo_id: str) -> Path:
