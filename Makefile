@@ -4,7 +4,8 @@ PYTHON ?= python3
 CHAPTER ?= 01
 PORT ?= 8000
 BROKER ?= redis
-export CHAPTER PORT BROKER
+BACKEND ?= redis
+export CHAPTER PORT BROKER BACKEND
 # Keeps compiled files out of the chapters.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
 
@@ -24,7 +25,7 @@ BENCH := @exec .venv/bin/python -m workbench
 help:       ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run:        ## start a chapter: CHAPTER=01 PORT=8000 BROKER=redis PYTHON=python3
+run:        ## start a chapter: CHAPTER=01 PORT=8000 BROKER=redis BACKEND=redis PYTHON=python3
 	$(RUN)
 	$(BENCH) run
 

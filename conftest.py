@@ -11,7 +11,7 @@ from tests.proof.lessons import lessons
 
 pytest_collect_file = lessons.pytest()
 
-for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CHAPTER", "PORT", "BROKER"):
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CHAPTER", "PORT", "BROKER", "BACKEND"):
     os.environ.pop(name, None)  # what `make test` sets is not meant for what the tests start
 for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "LAB_DIR"):
     os.environ.pop(name, None)  # the tests bring their own

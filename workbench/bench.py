@@ -31,6 +31,7 @@ class Bench:
         chapter_name: str,
         *,
         broker: str = "redis",
+        backend: str = "redis",
         port: int = 0,
         folder: Path | None = None,
         only: list[str] | None = None,
@@ -48,7 +49,7 @@ class Bench:
         self.log = Log()
         self._lock = threading.RLock()  # commands come from a second terminal, in a thread
         self.services: dict[str, Service] = {}
-        self.broker_url, self.result_backend = self._servers(broker)
+        self.broker_url, self.result_backend = self._servers(broker, backend)
         for name, command in self.chapter.processes().items():
             self.add(name, command)
         self.only = list(self.chapter.processes()) if only is None else only
@@ -164,11 +165,11 @@ class Bench:
             )
         return self.services[name]
 
-    def _servers(self, broker: str) -> tuple[str, str]:
+    def _servers(self, broker: str, backend: str) -> tuple[str, str]:
         """Find the broker and the result backend, or prepare our own."""
         self.servers: list[str] = []
         broker_url = os.environ.get("CELERY_BROKER_URL")
-        backend = os.environ.get("CELERY_RESULT_BACKEND")
+        result_backend = os.environ.get("CELERY_RESULT_BACKEND")
         if broker_url and not probes.can_connect(broker_url):
             raise Trouble(
                 f"No broker answers at {re.sub('//.*@', '//***@', broker_url)}: start it, "
@@ -180,11 +181,17 @@ class Bench:
             )
         elif not broker_url and broker != "redis":
             raise Trouble(f"There is no broker '{broker}': BROKER is redis or rabbitmq.")
-        if not (broker_url and backend):
+        if not result_backend and backend == "database":
+            self.folder.mkdir(parents=True, exist_ok=True)
+            result_backend = f"db+sqlite:///{self.folder.absolute() / 'results.sqlite'}"
+        elif not result_backend and backend != "redis":
+            raise Trouble(f"There is no result backend '{backend}': BACKEND is redis or database.")
+        if not (broker_url and result_backend):
             name = "backend" if broker_url else "broker"
             redis = self._add(*brokers.redis_server(name, self.folder / "redis", self.log))
-            broker_url, backend = broker_url or f"{redis}/0", backend or f"{redis}/1"
-        return broker_url, backend
+            broker_url = broker_url or f"{redis}/0"
+            result_backend = result_backend or f"{redis}/1"
+        return broker_url, result_backend
 
     def _add(self, service: Service, url: str) -> str:
         self.services[service.name] = service

@@ -53,12 +53,15 @@ def main() -> None:
 @click.option(
     "--broker", default="redis", envvar="BROKER", show_default=True, help="redis or rabbitmq."
 )
+@click.option(
+    "--backend", default="redis", envvar="BACKEND", show_default=True, help="redis or database."
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Where its files go.")
-def run(chapter_name: str, port: int, broker: str, folder: Path | None) -> None:
+def run(chapter_name: str, port: int, broker: str, backend: str, folder: Path | None) -> None:
     """Start CHAPTER (01, 02, ...) with its broker, show its log; Ctrl-C stops it all."""
     from workbench.bench import Bench
 
-    bench = Bench(chapter_name, broker=broker, port=port, folder=folder)
+    bench = Bench(chapter_name, broker=broker, backend=backend, port=port, folder=folder)
     click.echo(f"Starting {bench.chapter.name}: {', '.join(bench.services)} ...")
     with quiet_end(), bench:
         second_terminal = control.Control(bench, RUNS)

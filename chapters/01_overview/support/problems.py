@@ -28,7 +28,7 @@ def init_app(app: Flask, *backend_errors: type[Exception]) -> None:
     http.RequestEntityTooLarge.description = "This is too large. Send a photo of at most 20 MB."
     away = http.ServiceUnavailable("The result backend is away. Ask again soon.", retry_after=5)
     app.register_error_handler(http.HTTPException, _answer)
-    for kind in [RedisError, *backend_errors]:
+    for kind in (*backend_errors, RedisError):
         app.register_error_handler(kind, lambda _: _answer(away))
     app.register_error_handler(
         UnidentifiedImageError, lambda error: _answer(http.UnprocessableEntity(str(error)))
