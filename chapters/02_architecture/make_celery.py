@@ -2,6 +2,8 @@
 
 from lab import create_app
 
-# No visitor waits for a worker: it may try again, for long, to store a result.
-flask_app = create_app({"CELERY": {"result_backend_transport_options": {}}})
+# No visitor waits for a worker: where Flask gives up at once, it may try again, for long.
+PATIENT = {"broker_transport_options": {}, "result_backend_transport_options": {}}
+
+flask_app = create_app({"CELERY": PATIENT})
 celery_app = flask_app.extensions["celery"]

@@ -10,7 +10,7 @@ from typing import Any
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
-from tests.proof import excerpt
+from tests.proof import changes, excerpt
 from tests.proof.printed import ANY, Bindings, difference
 from tests.proof.terminal import Terminal
 
@@ -19,18 +19,22 @@ WORD = re.compile(r"[A-Za-z_]{3,}")
 
 
 def evaluate(example: Example) -> None:
-    """Prove a block: commands are typed, everything else must be an excerpt of a file."""
+    """Prove a block: commands are typed, changes made out, all else must be a file's excerpt."""
     language, _, how = example.region.lexemes["info"].strip().partition(" ")
     block = str(example.parsed)
     if language == "console":
         terminal = example.namespace["terminal"]
         for step in terminal.follow(block, stays=how == "stays"):
             bites(step.shown, partial(same, printed=step.printed, bindings=terminal.bindings))
+    elif language == "diff":
+        folder = Path(example.path).parent
+        changes.prove(block, folder)
+        bites(block, lambda changed: holds(changes.prove, changed, folder))
     else:
         folder = Path(example.path).parent
         excerpt.prove(block, folder)
         name, _, rest = block.partition("\n")
-        bites(rest, lambda code: holds(f"{name}\n{code}", folder))
+        bites(rest, lambda code: holds(excerpt.prove, f"{name}\n{code}", folder))
 
 
 def same(shown: str, printed: str, bindings: Bindings) -> bool:
@@ -38,10 +42,10 @@ def same(shown: str, printed: str, bindings: Bindings) -> bool:
     return difference(shown, printed, bindings) is None
 
 
-def holds(block: str, folder: Path) -> bool:
-    """Tell whether a block is an excerpt."""
+def holds(prove: Callable[[str, Path], None], block: str, folder: Path) -> bool:
+    """Tell whether a block can be proven."""
     try:
-        excerpt.prove(block, folder)
+        prove(block, folder)
     except (AssertionError, SyntaxError):
         return False
     return True

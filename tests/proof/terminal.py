@@ -2,9 +2,9 @@
 
 A block of commands begins with `$`; what follows a command is all that it prints. A block marked
 `stays` is a terminal of its own whose last command goes on; what is shown are lines to wait for. A
-block that begins with `^C` ends these, and shows the last they print. Someone who looks too early
-looks again: a command that only reads (a `curl` that sends nothing) is repeated until it shows what
-the lesson shows, for some seconds.
+block that begins with `^C` ends the latest of these, and shows the last it prints. Someone who
+looks too early looks again: a command that only reads (a `curl` that sends nothing) is repeated
+until it shows what the lesson shows, for some seconds.
 """
 
 import os
@@ -141,10 +141,11 @@ class Terminal:
         return Step(command, shown, window() or "")
 
     def _interrupt(self, shown: str) -> Step:
-        log, name = self.staying[-1].log, self.staying[-1].name
-        self.close()
+        service = self.staying.pop()
+        service.halt()
+        service.close()
         wanted = len(shown.splitlines())
-        printed = "\n".join(log.lines(name)[-wanted:])
+        printed = "\n".join(service.log.lines(service.name)[-wanted:])
         wrong = difference(shown, printed, self.bindings)
         assert not wrong, f"^C\n{wrong}"
         return Step("^C", shown, printed)

@@ -1,0 +1,60 @@
+"""Send messages that no worker takes, through two brokers, and have them counted."""
+
+import importlib
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from lab import create_app
+from workbench.bench import Bench
+
+
+def check(bench: Bench, answer: Path) -> None:
+    """Count in a queue on Redis, then in another in the file system."""
+    waiting = importlib.import_module(answer.stem).waiting
+    redis = create_app({"CELERY": {"task_default_queue": "darkroom"}})
+    count("Redis", redis.extensions["celery"], waiting, answer)
+
+    os.environ["CELERY_BROKER_URL"] = "filesystem://"  # it wins over the app's settings
+    messages = bench.folder / "messages"
+    messages.mkdir()
+    options: dict[str, Any] = {"data_folder_in": messages, "data_folder_out": messages}
+    options["control_folder"] = bench.folder / "control"
+    settings = {"task_default_queue": "front-desk", "broker_transport_options": options}
+    files = create_app({"CELERY": settings})
+    count("filesystem://", files.extensions["celery"], waiting, answer)
+
+
+def count(broker: str, app: Celery, waiting: Callable[[Celery], int], answer: Path) -> None:
+    """Send three messages, and take them one by one."""
+    queue = app.conf.task_default_queue
+
+    def expect(moment: str, number: int) -> None:
+        try:
+            said = waiting(app)
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if Path(frame.filename) == answer]
+            where = f", in line {lines[-1]} of {answer.name}" if lines else ""
+            raise AssertionError(
+                f"On {broker}, {moment}, waiting() says {number}. "
+                f"Yours raises {type(error).__name__}: {str(error).rstrip('.')}{where}."
+            ) from error
+        assert said == number, f"On {broker}, {moment}, waiting() says {number}. Yours says {said}."
+
+    expect(f"before anything is sent to the queue '{queue}'", 0)
+    app.send_task("tasks.my_task", args=[1, 1], queue="celery", ignore_result=True)
+    expect(f"when a message lies in the queue 'celery', but none in '{queue}'", 0)
+    for number in range(3):
+        app.send_task("tasks.my_task", args=[number, 1], ignore_result=True)
+    expect(f"when 3 messages lie in the queue '{queue}'", 3)
+    expect("asked a second time", 3)
+    for left in (2, 1, 0):
+        with app.connection_for_read() as connection:
+            message = app.amqp.queues[queue](connection.default_channel).get(no_ack=True)
+        assert message, f"waiting() leaves the messages where they are. On {broker} one is missing."
+        expect(f"when {left} of 3 messages are left", left)

@@ -1,0 +1,19 @@
+"""Two photo labs in one program, each with a folder, a database and a queue of its own."""
+
+import os
+from pathlib import Path
+
+from flask import Flask
+
+from lab import create_app
+
+FOLDER = Path(os.environ["LAB_DIR"]).parent
+
+
+def open_lab(name: str) -> Flask:
+    """Make one of them."""
+    return create_app({"DIR": FOLDER / name, "CELERY": {"task_default_queue": name}})
+
+
+harbour, hill = open_lab("harbour"), open_lab("hill")
+harbour_celery, hill_celery = harbour.extensions["celery"], hill.extensions["celery"]
