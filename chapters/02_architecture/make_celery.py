@@ -3,7 +3,11 @@
 from lab import create_app
 
 # No visitor waits for a worker: where Flask gives up at once, it may try again, for long.
-PATIENT = {"broker_transport_options": {}, "result_backend_transport_options": {}}
+PATIENT = {
+    "broker_transport_options": {},
+    "result_backend_always_retry": True,  # or a task fails whose start can't be written down
+    "result_backend_transport_options": {},
+}
 
 flask_app = create_app({"CELERY": PATIENT})
 celery_app = flask_app.extensions["celery"]

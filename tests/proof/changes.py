@@ -12,7 +12,9 @@ def prove(block: str, folder: Path) -> None:
     )
     missing = [name for name in names if not (folder / name).is_file()]
     assert not missing, f"there is no file {missing[0]}"
-    old, new = ((folder / name).read_text().splitlines() for name in names)
-    lines = difflib.unified_diff(old, new, *names, n=1, lineterm="")
+    (old, old_lines), (new, new_lines) = (
+        (name, (folder / name).read_text().splitlines()) for name in names
+    )
+    lines = difflib.unified_diff(old_lines, new_lines, old, new, n=1, lineterm="")
     changes = [line.rstrip() for line in lines]  # editors take spaces from the ends of lines
     assert block.splitlines() == changes, "the changes are:\n" + "\n".join(changes)

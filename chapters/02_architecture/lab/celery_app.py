@@ -14,6 +14,8 @@ DEFAULTS: dict[str, Any] = FAIL_FAST | {
     "result_backend": "redis://localhost:6379/1",
     "accept_content": ["json"],  # refuse anything that could carry code, such as pickle
     "broker_connection_retry_on_startup": True,  # started before its broker, a worker waits
+    "database_create_tables_at_setup": False,  # but when a result is read or written
+    "result_backend_always_retry": False,  # a database is asked four times otherwise
     "result_expires": KEPT_SECONDS,
     "task_default_queue": "lab",  # Celery's is "celery", for every app that doesn't say
     "task_soft_time_limit": 50,  # seconds until the task gets an exception it can handle

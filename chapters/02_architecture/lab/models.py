@@ -25,6 +25,7 @@ class Photo(Base):
     name: Mapped[str]  # what its owner calls it: to show, never to open
     taken_in: Mapped[float] = mapped_column(default=time.time)  # seconds since 1970, UTC
     seconds: Mapped[float | None]  # of work, once it is developed
+    developed: Mapped[float | None]  # when that was, last
     orders: Mapped[list["Order"]] = relationship(
         back_populates="photo", order_by="Order.placed", cascade="all, delete-orphan"
     )
@@ -57,11 +58,10 @@ class Order(Base):
 
     def print_url(self) -> str | None:
         """Return the address of its print, if it is there by now."""
-        if self.photo is None:
-            return None
-        db.session.refresh(self.photo)  # the worker may have written to it since we read it
-        developed = self.photo.seconds is not None
-        return url_for(".prints", photo_id=self.photo.id, size="large") if developed else None
+        # Asked anew: the worker may have written to it since we read it, or it was taken back.
+        developed = db.session.scalar(db.select(Photo.developed).filter_by(id=self.photo_id))
+        ready = (developed or 0) > self.placed  # not the print of an order before
+        return url_for(".prints", photo_id=self.photo_id, size="large") if ready else None
 
     def take_back(self) -> None:
         """Forget it, since it was never sent; and its photo, if nothing else was ordered of it."""

@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 from celery import Task
-from flask import current_app
+from celery.backends.base import DisabledBackend
+from flask import abort, current_app
 
 from lab.celery_app import KEPT_SECONDS
 from lab.models import Order, Photo, db
@@ -24,6 +25,8 @@ def place(task: Task[Any, Any], *args: str | float, photo: Photo | None = None) 
 def standing(order: Order) -> dict[str, object] | None:
     """Return how an order stands: we know the order, Celery knows its state. None if expired."""
     result = current_app.extensions["celery"].AsyncResult(order.id)
+    if isinstance(result.backend, DisabledBackend):
+        abort(503, "There is no result backend to ask: name one in CELERY_RESULT_BACKEND.")
     receipt = counter.receipt(result, order.task, order.print_url)
     too_old = time.time() - order.placed > KEPT_SECONDS
     return None if too_old and receipt["state"] == "PENDING" else receipt

@@ -15,6 +15,7 @@ def develop(photo_id: str) -> dict[str, float]:
     started = time.perf_counter()
     darkroom.develop(photo.negative, photo.prints)
     photo.seconds = round(time.perf_counter() - started, 2)
+    photo.developed = time.time()
     db.session.commit()
     return {"seconds": photo.seconds}
 

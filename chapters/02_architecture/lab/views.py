@@ -5,6 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, abort, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import joinedload
 
 from lab.models import Order, Photo, db, folder
 from lab.orders import place, standing
@@ -23,7 +24,9 @@ def index() -> str:
 @lab.get("/photos")
 def gallery() -> dict[str, Any]:
     """List the latest photos, and how the last order of each stands (null if it has expired)."""
-    latest = db.session.scalars(db.select(Photo).order_by(Photo.taken_in.desc()).limit(60))
+    photos = db.select(Photo).order_by(Photo.taken_in.desc()).limit(60)
+    together = photos.options(joinedload(Photo.orders))  # an order may be taken back meanwhile
+    latest = db.session.scalars(together).unique()
     return {"photos": [photo.card() | {"order": standing(photo.orders[-1])} for photo in latest]}
 
 

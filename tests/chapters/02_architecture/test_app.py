@@ -215,9 +215,6 @@ def test_a_photo_is_developed_again(
     assert settled(visitor, lab.url + first.json()["status"])["state"] == "SUCCESS"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the print of the first order makes the second one look done"
-)
 def test_an_order_to_develop_again_waits_like_any_other(
     lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
 ) -> None:

@@ -155,7 +155,6 @@ def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
     assert lab.services["web"].pid == web, "without a restart"
 
 
-@pytest.mark.xfail(strict=True, reason="the gallery stumbles over a photo that is taken back")
 def test_the_gallery_answers_while_orders_are_refused(
     database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
 ) -> None:
@@ -170,7 +169,6 @@ def test_the_gallery_answers_while_orders_are_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="a worker that can't write STARTED drops the task")
 @pytest.mark.parametrize("way", ["stopped", "paused"])
 def test_without_a_backend_an_order_is_refused_or_kept_but_never_lost(
     labs: Callable[[str, str], Bench],
@@ -246,7 +244,6 @@ def unreadable(lab: Bench, way: str) -> Iterator[None]:
 each_way = pytest.mark.parametrize("way", ["garbage", "directory"])
 
 
-@pytest.mark.xfail(strict=True, reason="celery.exceptions.BackendGetMetaError becomes a 500")
 @each_way
 def test_an_unreadable_database_for_results_is_a_503_and_heals(
     database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled, way: str
@@ -263,9 +260,6 @@ def test_an_unreadable_database_for_results_is_a_503_and_heals(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="Celery tries 44 times to make its tables, and a refused order stays"
-)
 @each_way
 def test_a_server_that_starts_without_a_database_for_results_says_so_in_time(
     database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled, way: str

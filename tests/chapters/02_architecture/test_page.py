@@ -245,9 +245,6 @@ def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="the print of the first order makes the second one look done"
-)
 def test_a_photo_to_develop_again_waits_on_the_page_too(
     empty_lab: Bench, browser: Browser, small_photo: bytes
 ) -> None:

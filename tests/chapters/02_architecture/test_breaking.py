@@ -1,0 +1,128 @@
+"""What the lesson says of things that break: a worker of two, a stranger, the broker."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from celery import Celery
+
+from tests.waiting import wait_until
+from workbench.bench import Bench
+
+Settled = Callable[[httpx.Client, str], dict[str, Any]]
+Labs = Callable[[str, str], Bench]
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def lab_of_a_broker(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Bench]:
+    bench = labs(request.param, "redis")
+    yield bench
+    bench.start_all()
+
+
+def is_rabbitmq(lab: Bench) -> bool:
+    return lab.broker_url.startswith("amqp")
+
+
+def hand_in(visitor: httpx.Client, lab: Bench, photo: bytes) -> str:
+    answer = visitor.post(f"{lab.url}/photos", files={"photo": photo})
+    assert answer.status_code == 202
+    return str(answer.json()["id"])
+
+
+def state(visitor: httpx.Client, lab: Bench, order: str) -> str:
+    return str(visitor.get(f"{lab.url}/tasks/{order}").json()["state"])
+
+
+# --- a worker that doesn't know the task ---------------------------------------------------------
+
+
+def test_a_worker_that_knows_no_task_takes_it_and_fails(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+) -> None:
+    lab.stop("worker")
+    quick = "--pool solo --without-mingle --without-gossip"
+    lab.add("stranger", f"celery worker -Q lab -n stranger@%h {quick}")
+    lab.start("stranger")
+    try:
+        order = hand_in(visitor, lab, small_photo)
+        status = settled(visitor, f"{lab.url}/tasks/{order}")
+        assert status["state"] == "FAILURE"
+        assert status["error"] == {"type": "NotRegistered", "message": "'tasks.develop'"}
+    finally:
+        lab.stop("stranger")
+        del lab.services["stranger"]
+
+
+# --- two workers, one is killed ------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(lab_of_a_broker: Bench) -> Iterator[Bench]:
+    """Run a second worker beside the lab's own."""
+    bench = lab_of_a_broker
+    bench.add("second", "celery -A make_celery worker --concurrency 2 -n second@%h")
+    bench.start("second")
+    yield bench
+    bench.stop("second")
+    del bench.services["second"]
+
+
+@pytest.mark.slow
+def test_of_two_workers_one_is_killed(
+    second: Bench, visitor: httpx.Client, sample_photo: bytes
+) -> None:
+    lab, inspect = second, Celery(broker=second.broker_url).control.inspect(timeout=1)
+
+    def held(by: str) -> tuple[list[str], list[str]]:
+        """Return the ids that the lab's own worker is at work on, and those it has fetched."""
+        answers = getattr(inspect, by)() or {}
+        own = [tasks for name, tasks in answers.items() if not name.startswith("second@")]
+        return [task["id"] for tasks in own for task in tasks]
+
+    orders = [hand_in(visitor, lab, sample_photo) for _ in range(10)]
+    wait_until(lambda: len(held("active")) == 2, "two to be begun")
+    fetched = held("reserved")
+    lab.kill("worker")
+    begun = [order for order in orders if state(visitor, lab, order) == "STARTED"]
+    assert fetched, "the killed worker had fetched more than it had begun"
+
+    def done() -> int:
+        return [state(visitor, lab, order) for order in orders].count("SUCCESS")
+
+    # The two that were begun are lost. What was only fetched: see below.
+    expected = 8 if is_rabbitmq(lab) else 8 - len(fetched)
+    wait_until(lambda: done() >= expected, f"{expected} of ten, by the second worker", 40)
+    states = {order: state(visitor, lab, order) for order in orders}
+    lost = [order for order in begun if states[order] == "STARTED"]
+    assert len(lost) == 2, "what was begun stays so, for nobody"
+    for order in fetched:
+        if order not in begun:
+            assert states[order] == ("SUCCESS" if is_rabbitmq(lab) else "PENDING")
+
+
+# --- the broker is restarted while messages wait -------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["stop", "kill"])
+def test_messages_that_wait_while_the_broker_is_restarted(
+    lab_of_a_broker: Bench,
+    visitor: httpx.Client,
+    small_photo: bytes,
+    settled: Settled,
+    way: str,
+) -> None:
+    lab = lab_of_a_broker
+    lab.stop("worker")
+    order = hand_in(visitor, lab, small_photo)
+    getattr(lab, way)("broker")
+    lab.start("broker")
+    lab.start("worker")
+    if way == "kill" and not is_rabbitmq(lab):
+        later = hand_in(visitor, lab, small_photo)
+        assert settled(visitor, f"{lab.url}/tasks/{later}")["state"] == "SUCCESS"
+        assert state(visitor, lab, order) == "PENDING", "it is lost: a later one is done"
+    else:
+        assert settled(visitor, f"{lab.url}/tasks/{order}")["state"] == "SUCCESS"
