@@ -25,7 +25,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     given = dict(config or {})
     app.config["CELERY"].update(given.pop("CELERY", {}))
     app.config.update(given)
-    app.config.setdefault("SQLALCHEMY_DATABASE_URI", f"sqlite:///{app.config['DIR']}/lab.sqlite")
+    database = Path(app.config["DIR"]).absolute() / "lab.sqlite"
+    app.config.setdefault("SQLALCHEMY_DATABASE_URI", f"sqlite:///{database}")
 
     problems.init_app(app, DBAPIError)
     models.init_app(app)

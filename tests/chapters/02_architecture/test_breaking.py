@@ -26,9 +26,13 @@ def is_rabbitmq(lab: Bench) -> bool:
 
 
 def hand_in(visitor: httpx.Client, lab: Bench, photo: bytes) -> str:
-    answer = visitor.post(f"{lab.url}/photos", files={"photo": photo})
-    assert answer.status_code == 202
-    return str(answer.json()["id"])
+    def send() -> httpx.Response | None:
+        answer = visitor.post(f"{lab.url}/photos", files={"photo": photo})
+        return answer if answer.status_code == 202 else None  # 503: a connection from before
+
+    accepted = wait_until(send, "the order to be accepted")
+    assert accepted
+    return str(accepted.json()["id"])
 
 
 def state(visitor: httpx.Client, lab: Bench, order: str) -> str:
