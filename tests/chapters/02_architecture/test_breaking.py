@@ -1,6 +1,7 @@
 """What the lesson says of things that break: a worker of two, a stranger, the broker."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +10,8 @@ from celery import Celery
 
 from tests.waiting import wait_until
 from workbench.bench import Bench
+from workbench.brokers import find_rabbitmq
+from workbench.trouble import Trouble
 
 Settled = Callable[[httpx.Client, str], dict[str, Any]]
 Labs = Callable[[str, str], Bench]
@@ -79,7 +82,7 @@ def test_of_two_workers_one_is_killed(
 ) -> None:
     lab, inspect = second, Celery(broker=second.broker_url).control.inspect(timeout=1)
 
-    def held(by: str) -> tuple[list[str], list[str]]:
+    def held(by: str) -> list[str]:
         """Return the ids that the lab's own worker is at work on, and those it has fetched."""
         answers = getattr(inspect, by)() or {}
         own = [tasks for name, tasks in answers.items() if not name.startswith("second@")]
@@ -109,24 +112,48 @@ def test_of_two_workers_one_is_killed(
 # --- the broker is restarted while messages wait -------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", ["stop", "kill"])
-def test_messages_that_wait_while_the_broker_is_restarted(
-    lab_of_a_broker: Bench,
-    visitor: httpx.Client,
-    small_photo: bytes,
-    settled: Settled,
-    way: str,
-) -> None:
-    lab = lab_of_a_broker
+def order_and_restart(lab: Bench, visitor: httpx.Client, photo: bytes, way: str) -> str:
+    """Hand a photo in while no worker runs, stop or kill the broker, and start both again."""
     lab.stop("worker")
-    order = hand_in(visitor, lab, small_photo)
+    order = hand_in(visitor, lab, photo)
     getattr(lab, way)("broker")
     lab.start("broker")
     lab.start("worker")
-    if way == "kill" and not is_rabbitmq(lab):
-        later = hand_in(visitor, lab, small_photo)
-        assert settled(visitor, f"{lab.url}/tasks/{later}")["state"] == "SUCCESS"
-        assert state(visitor, lab, order) == "PENDING", "it is lost: a later one is done"
-    else:
+    return order
+
+
+@pytest.mark.slow
+def test_messages_survive_a_broker_that_is_stopped(
+    lab_of_a_broker: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+) -> None:
+    order = order_and_restart(lab_of_a_broker, visitor, small_photo, "stop")
+    status = settled(visitor, f"{lab_of_a_broker.url}/tasks/{order}")
+    assert status["state"] == "SUCCESS"
+
+
+@pytest.mark.slow
+def test_messages_in_a_redis_that_is_killed_are_lost(
+    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+) -> None:
+    order = order_and_restart(lab, visitor, small_photo, "kill")
+    later = hand_in(visitor, lab, small_photo)
+    assert settled(visitor, f"{lab.url}/tasks/{later}")["state"] == "SUCCESS"
+    assert state(visitor, lab, order) == "PENDING", "it is lost: a later one is done"
+
+
+@pytest.mark.slow
+def test_messages_that_rabbitmq_has_confirmed_survive_a_kill(
+    visitor: httpx.Client,
+    small_photo: bytes,
+    settled: Settled,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    try:
+        find_rabbitmq()
+    except Trouble as trouble:
+        pytest.skip(trouble.message)
+    monkeypatch.setenv("LAB_CELERY__broker_transport_options", '{"confirm_publish": true}')
+    with Bench("02", broker="rabbitmq", folder=tmp_path) as lab:
+        order = order_and_restart(lab, visitor, small_photo, "kill")
         assert settled(visitor, f"{lab.url}/tasks/{order}")["state"] == "SUCCESS"
