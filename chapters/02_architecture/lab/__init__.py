@@ -29,7 +29,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.setdefault("SQLALCHEMY_DATABASE_URI", f"sqlite:///{database}")
 
     problems.init_app(app, DBAPIError)
-    models.init_app(app)
+    models.db.init_app(app)
+    app.cli.command("init-db")(models.create_tables)
     celery_init_app(app)
     app.register_blueprint(lab)
     return app

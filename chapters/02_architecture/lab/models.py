@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from flask import Flask, current_app, url_for
+from flask import current_app, url_for
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -30,11 +30,6 @@ class Photo(Base):
         back_populates="photo", order_by="Order.placed", cascade="all, delete-orphan"
     )
 
-    def card(self) -> dict[str, str | float | None]:
-        """Return what the gallery shows of it."""
-        again = url_for(".order_again", photo_id=self.id) if self.negative.exists() else None
-        return {"id": self.id, "name": self.name, "seconds": self.seconds, "again": again}
-
     @property
     def negative(self) -> Path:
         """Return its file."""
@@ -57,8 +52,7 @@ class Order(Base):
     photo: Mapped[Photo | None] = relationship(back_populates="orders")
 
     def print_url(self) -> str | None:
-        """Return the address of its print, if it is there by now."""
-        # Asked anew: the worker may have written to it since we read it, or it was taken back.
+        """Return the address of its print, if there by now: the row may have changed, so ask."""
         developed = db.session.scalar(db.select(Photo.developed).filter_by(id=self.photo_id))
         ready = (developed or 0) > self.placed  # not the print of an order before
         return url_for(".prints", photo_id=self.photo_id, size="large") if ready else None
@@ -78,12 +72,7 @@ def folder(name: str) -> Path:
     return Path(current_app.config["DIR"]) / name
 
 
-def init_app(app: Flask) -> None:
-    """Give an app its database."""
-    db.init_app(app)
-
-    @app.cli.command("init-db")
-    def init_db() -> None:
-        """Create the tables that are missing."""
-        Path(app.config["DIR"]).mkdir(parents=True, exist_ok=True)
-        db.create_all()
+def create_tables() -> None:
+    """Create the tables that are missing."""
+    folder("").mkdir(parents=True, exist_ok=True)
+    db.create_all()

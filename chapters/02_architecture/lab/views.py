@@ -27,7 +27,13 @@ def gallery() -> dict[str, Any]:
     photos = db.select(Photo).order_by(Photo.taken_in.desc()).limit(60)
     together = photos.options(joinedload(Photo.orders))  # an order may be taken back meanwhile
     latest = db.session.scalars(together).unique()
-    return {"photos": [photo.card() | {"order": standing(photo.orders[-1])} for photo in latest]}
+    return {"photos": [card(photo) | {"order": standing(photo.orders[-1])} for photo in latest]}
+
+
+def card(photo: Photo) -> dict[str, Any]:
+    """Return what the gallery shows of a photo."""
+    again = url_for(".order_again", photo_id=photo.id) if photo.negative.exists() else None
+    return {"id": photo.id, "name": photo.name, "seconds": photo.seconds, "again": again}
 
 
 @lab.post("/photos")
