@@ -51,7 +51,7 @@ format:     ## format and mend the code
 
 samples:    ## draw the sample photos again
 	$(ALL)
-	@.venv/bin/python -m workbench.sample_photos chapters/01_overview/static/samples
+	@for folder in $$(find chapters -path '*/static/samples'); do .venv/bin/python -m workbench.sample_photos $$folder || exit; done
 
 lock:       ## write both locks anew from requirements.in
 	$(ALL)

@@ -139,7 +139,7 @@ def test_the_sample_photos_come_from_their_script(tmp_path: Path) -> None:
     assert run("workbench.sample_photos", str(tmp_path)) == ""
     assert len(list(tmp_path.iterdir())) == 6
     for drawn in tmp_path.iterdir():
-        copies = list(ROOT.glob(f"chapters/*/static/samples/{drawn.name}"))
+        copies = list(ROOT.glob(f"chapters/**/static/samples/{drawn.name}"))
         assert copies
         for kept in copies:
             with Image.open(kept) as one, Image.open(drawn) as other:
