@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.waiting import wait_until
 from workbench.bench import Bench
 from workbench.log import Log
 from workbench.probes import answers_http, free_port
@@ -74,10 +75,14 @@ class Visit:
 
     def __init__(self, visitor: httpx.Client, lab: Bench, photo: bytes, settled: Settled) -> None:
         self.visitor, self.url, self.photo, self.settled = visitor, lab.url, photo, settled
-        self.order_address = self.url + self.hand_in().headers["Location"]
+        self.order_address = self.url + wait_until(self.accepted, "an order to be accepted")
         settled(visitor, self.order_address)
         first = self.gallery().json()["photos"][0]
         self.again_address = self.url + first["again"]
+
+    def accepted(self) -> str:
+        """Hand in; another test may have left a dead connection, over which it is a 503."""
+        return str(self.hand_in().headers.get("Location", ""))
 
     def hand_in(self) -> httpx.Response:
         return self.visitor.post(f"{self.url}/photos", files={"photo": self.photo})
