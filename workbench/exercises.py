@@ -53,9 +53,9 @@ class Attempt:
             cwd=Path(__file__).resolve().parent.parent,
             env=env
             | {
-                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",  # nor read back what an earlier save left
                 MARK: self._folder.name,
-            },  # nor read back what an earlier save left
+            },
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone, and we pass it on

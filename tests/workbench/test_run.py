@@ -296,6 +296,10 @@ def no_broker(shown: str) -> str:
     [
         ({"BROKER": "kafka"}, "There is no broker 'kafka': BROKER is redis or rabbitmq.\n"),
         (
+            {"BACKEND": "disk"},
+            "There is no result backend 'disk': BACKEND is redis or database.\n",
+        ),
+        (
             {"CELERY_BROKER_URL": "redis://127.0.0.1:9/0"},
             no_broker("redis://127.0.0.1:9/0"),
         ),

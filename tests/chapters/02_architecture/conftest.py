@@ -1,20 +1,15 @@
 """Chapter 2 at work, for its tests: each pair of servers is started once, as a reader would."""
 
-import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
-from PIL import Image
 
-from tests.waiting import wait_until
 from workbench.bench import Bench
 from workbench.brokers import find_rabbitmq
 from workbench.trouble import Trouble
 
-Status = dict[str, object]
 Labs = Callable[[str, str], Bench]
 
 PAIRS = ["redis-redis", "redis-database", "rabbitmq-redis", "rabbitmq-database"]
@@ -84,43 +79,7 @@ def any_lab_to_break(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Ben
 
 
 @pytest.fixture(scope="session")
-def visitor() -> Iterator[httpx.Client]:
-    """Be a visitor with a program instead of a browser."""
-    with httpx.Client(timeout=60) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def small_photo() -> bytes:
-    """Return a photo that takes a tenth of a second at most: 160 x 120, taken sideways."""
-    image = Image.linear_gradient("L").resize((160, 120)).convert("RGB")
-    exif = Image.Exif()
-    exif[0x0112] = 6  # Orientation: turn it clockwise to see it upright
-    file = io.BytesIO()
-    image.save(file, "JPEG", exif=exif)
-    return file.getvalue()
-
-
-@pytest.fixture(scope="session")
 def sample_photo() -> bytes:
     """Return a photo of the size that people bring."""
     samples = Path(__file__).parents[3] / "chapters/02_architecture/lab/static/samples"
     return (samples / "lake.jpg").read_bytes()
-
-
-@pytest.fixture(scope="session")
-def settled() -> Callable[[httpx.Client, str], Status]:
-    """Return a function that asks for a status until it is final."""
-
-    def ask(visitor: httpx.Client, address: str) -> Status:
-        def look() -> Status | None:
-            answer = visitor.get(address)
-            answer.raise_for_status()
-            status: Status = answer.json()
-            return status if status["state"] in ("SUCCESS", "FAILURE") else None
-
-        found = wait_until(look, f"{address} to be settled")
-        assert found
-        return found
-
-    return ask

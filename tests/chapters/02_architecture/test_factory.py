@@ -20,7 +20,6 @@ from celery.signals import before_task_publish
 from flask import Flask
 from PIL import Image
 
-from workbench.bench import Bench
 from workbench.brokers import redis_server
 from workbench.log import Log
 
@@ -217,7 +216,8 @@ def test_celerys_own_variable_beats_all_of_them() -> None:
     assert found["broker_url"] == "redis://first/0"
 
 
-def test_the_database_is_made_once_and_kept(lab: Bench) -> None:
-    words = [sys.executable, "-m", "flask", "--app", "lab", "init-db"]
-    for _ in range(2):
-        subprocess.run(words, cwd=CHAPTER, env=os.environ | lab.env, check=True)
+def test_making_the_tables_again_keeps_what_is_in_them(two_apps: list[Flask]) -> None:
+    app = two_apps[0]
+    app.test_client().post("/my-task", data={"arg1": 1, "arg2": 2})
+    assert app.test_cli_runner().invoke(args=["init-db"]).exit_code == 0
+    assert orders(app) == 1

@@ -1,7 +1,5 @@
 """Broker or result backend away: a 503 soon, nothing lost, and back without a restart."""
 
-import contextlib
-import socket
 import sqlite3
 import sys
 import time
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.away import BROKERS, REFUSED_WITHIN, SILENT_WITHIN, WAYS, fillers, is_a_503, timed
 from tests.waiting import wait_until
 from workbench.bench import Bench
 from workbench.log import Log
@@ -22,21 +21,8 @@ from workbench.probes import answers_http, free_port
 from workbench.service import Service
 
 Settled = Callable[[httpx.Client, str], dict[str, Any]]
-REFUSED_WITHIN, SILENT_WITHIN = 2.0, 5.0  # seconds, as DESIGN promises
 PHOTO = "6a8f12a0-0000-4000-8000-000000000001"
 ORDER = "6a8f12a0-0000-4000-8000-000000000002"
-
-
-def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
-    started = time.monotonic()
-    return ask(), time.monotonic() - started
-
-
-def is_a_503(answer: httpx.Response) -> None:
-    assert answer.status_code == 503
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert int(answer.headers["Retry-After"]) > 0
-    assert "Traceback" not in answer.text
 
 
 def is_a_503_within(seconds: float, ask: Callable[[], httpx.Response]) -> str:
@@ -288,38 +274,6 @@ def test_a_server_that_starts_without_a_database_for_results_says_so_in_time(
 
 
 # --- each way of being away, for broker and backend, alone ---------------------------------------
-
-
-def refuses() -> socket.socket:
-    """Return a socket that is bound and doesn't listen."""
-    server = socket.socket()
-    server.bind(("127.0.0.1", 0))
-    return server
-
-
-def is_silent() -> socket.socket:
-    """Return a socket that takes connections and never says a word."""
-    server = refuses()
-    server.listen(64)
-    return server
-
-
-def drops() -> socket.socket:
-    """Return a socket whose queue is full, so that the kernel drops what asks for a connection."""
-    server = refuses()
-    server.listen(0)
-    for _ in range(3):
-        client = socket.socket()
-        client.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            client.connect(server.getsockname())
-        fillers.append(client)
-    return server
-
-
-fillers: list[socket.socket] = []
-WAYS = {"refuses": refuses, "drops": drops, "is silent": is_silent}
-BROKERS = {"redis": "redis://127.0.0.1:{}/0", "rabbitmq": "amqp://guest@127.0.0.1:{}//"}
 
 
 @pytest.fixture
