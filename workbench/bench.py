@@ -45,6 +45,10 @@ class Bench:
                 f"Port {self.port} is taken: stop what listens there, or choose another, "
                 f"as in: make run PORT={self.port + 1}"
             )
+        self.ports = {
+            name: free_port(name, number if port else 0)
+            for name, number in self.chapter.ports().items()
+        }
         self.folder = folder or chapter.VAR / self.chapter.name / str(self.port)
         self.log = Log()
         self._lock = threading.RLock()  # commands come from a second terminal, in a thread
@@ -56,7 +60,7 @@ class Bench:
 
     def add(self, name: str, command: str, cwd: Path | None = None) -> None:
         """Prepare one more process, in the chapter's folder and environment; `start` starts it."""
-        probe = probes.for_command(command, name, self.port, self.broker_url)
+        probe = probes.for_command(command, name, self.port, self.ports, self.broker_url)
         cwd = cwd or self.chapter.path
         service = Service(name, command, ready=probe, log=self.log, cwd=cwd, env=self.env)
         self.services[name] = service
@@ -76,7 +80,7 @@ class Bench:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
-        }
+        } | {name: str(number) for name, number in self.ports.items()}
 
     def __enter__(self) -> Self:
         """Start everything, and wait until it is ready."""
@@ -197,3 +201,13 @@ class Bench:
         self.services[service.name] = service
         self.servers.append(service.name)
         return url
+
+
+def free_port(name: str, number: int) -> int:
+    """Return what a variable names, which must be free; or this number if free; or any other."""
+    if name in os.environ:
+        wanted = os.environ[name]
+        if not wanted.isdecimal() or int(wanted) > 65535 or not probes.is_free(int(wanted)):
+            raise Trouble(f"{name}={wanted} is taken, or no port: name another, or unset it.")
+        return int(wanted)
+    return number if number and probes.is_free(number) else probes.free_port()

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class Chapter:
     def processes(self) -> dict[str, str]:
         """Return the Procfile's commands by name."""
         return dict(parse_procfile((self.path / "Procfile").read_text()).processes)
+
+    def ports(self) -> dict[str, int]:
+        """Return the ports that the Procfile names besides PORT, with the numbers it gives them."""
+        text = (self.path / "Procfile").read_text()
+        return {name: int(number) for name, number in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", text)}
 
     def check_requirements(self) -> None:
         """Raise Trouble if this Python lacks something that the chapter's requirements name."""

@@ -70,17 +70,38 @@ def can_connect(broker_url: str) -> bool:
     return True
 
 
+def accepts(port: int) -> Probe:
+    """Return a probe: something accepts connections on this port."""
+
+    def probe(_service: Service) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    return probe
+
+
 def keeps_running(service: Service) -> bool:
     """Tell whether a process has run for a second, where nothing better can be asked of it."""
     return any(time.time() - process.create_time() > 1 for process in service.family())
 
 
-def for_command(command: str, name: str, port: int, broker_url: str) -> Probe:
-    """Choose the probe for a line of a Procfile: `web` serves HTTP, a Celery worker consumes."""
+def for_command(
+    command: str, name: str, port: int, ports: dict[str, int], broker_url: str
+) -> Probe:
+    """Choose the probe for a line of a Procfile: `web` serves HTTP, a Celery worker consumes.
+
+    One that names another port accepts connections there.
+    """
     words = shlex.split(command)
     if "celery" in words and "worker" in words:
         return consumes(broker_url)
-    return answers_http(port) if name == "web" else keeps_running
+    if name == "web":
+        return answers_http(port)
+    listens = [number for variable, number in ports.items() if f"${{{variable}:-" in command]
+    return accepts(listens[0]) if listens else keeps_running
 
 
 def is_free(port: int) -> bool:

@@ -1,0 +1,23 @@
+"""What beat sends, and when. Crontabs are read in the time zone of the setting `timezone`."""
+
+from datetime import timedelta
+
+from celery.schedules import crontab
+
+SCHEDULE = {
+    "statistics": {
+        "task": "tasks.count",
+        "schedule": timedelta(minutes=1),  # each time a minute has passed
+        "options": {"expires": 60},  # seconds: without a worker they don't pile up
+    },
+    "clean-up": {
+        "task": "tasks.clean_up",
+        "schedule": crontab(minute=15),  # a quarter past each hour
+        "options": {"expires": 3600},
+    },
+    "report": {
+        "task": "tasks.report",
+        "schedule": crontab(hour=7, minute=30),  # every morning
+        "options": {"expires": 12 * 3600},
+    },
+}
