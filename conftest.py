@@ -13,8 +13,9 @@ pytest_collect_file = lessons.pytest()
 
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CHAPTER", "PORT", "BROKER", "BACKEND"):
     os.environ.pop(name, None)  # what `make test` sets is not meant for what the tests start
-for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "LAB_DIR"):
-    os.environ.pop(name, None)  # the tests bring their own
+for name in list(os.environ):
+    if name.startswith(("CELERY_", "LAB_")):
+        os.environ.pop(name)  # the tests bring their own
 
 
 class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist brings no types

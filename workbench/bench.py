@@ -46,7 +46,7 @@ class Bench:
                 f"as in: make run PORT={self.port + 1}"
             )
         self.ports = {
-            name: free_port(name, number if port else 0)
+            name: find_port(name, number if port else 0)
             for name, number in self.chapter.ports().items()
         }
         self.folder = folder or chapter.VAR / self.chapter.name / str(self.port)
@@ -203,11 +203,13 @@ class Bench:
         return url
 
 
-def free_port(name: str, number: int) -> int:
-    """Return what a variable names, which must be free; or this number if free; or any other."""
-    if name in os.environ:
-        wanted = os.environ[name]
-        if not wanted.isdecimal() or int(wanted) > 65535 or not probes.is_free(int(wanted)):
-            raise Trouble(f"{name}={wanted} is taken, or no port: name another, or unset it.")
-        return int(wanted)
-    return number if number and probes.is_free(number) else probes.free_port()
+def find_port(name: str, number: int) -> int:
+    """Return the port that a variable names; else this number, unless it is 0 or taken."""
+    wanted = os.environ.get(name)
+    if wanted is None:
+        return number if number and probes.is_free(number) else probes.free_port()
+    if not wanted.isdecimal() or int(wanted) > 65535:
+        raise Trouble(f"{name} is no port: set it to a number such as {number}, or unset it.")
+    if not probes.is_free(int(wanted)):
+        raise Trouble(f"{name}: port {wanted} is taken. Choose another, or unset it.")
+    return int(wanted)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.proof.printed import Bindings, difference
 from tests.waiting import wait_until
+from workbench.chapter import chapters
 from workbench.log import Log
 from workbench.probes import free_port
 from workbench.service import Service
@@ -41,6 +42,7 @@ class Terminal:
         self.staying: list[Service] = []
         self.ports = {port: str(free_port()) for port in ("8000", "6379")}
         self.bindings = Bindings(dict(self.ports))
+        named = {name for chapter in chapters() for name in chapter.ports()}
         self.env = {
             "PATH": os.pathsep.join([f"{environment}/bin", os.environ["PATH"]]),
             "PORT": self.ports["8000"],
@@ -48,7 +50,7 @@ class Terminal:
             "REDIS_PORT": self.ports["6379"],
             "VIRTUAL_ENV": environment,
             "WORKBENCH_VAR": str(var),
-        }
+        } | {name: str(free_port()) for name in named}
 
     def follow(self, block: str, stays: bool) -> list[Step]:
         """Do what a block says; raise AssertionError where it prints something else."""

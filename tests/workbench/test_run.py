@@ -16,6 +16,7 @@ import pytest
 
 from tests.waiting import wait_until
 from workbench import chapter, control
+from workbench.bench import find_port
 from workbench.brokers import find_rabbitmq
 from workbench.log import Log
 from workbench.probes import free_port
@@ -327,6 +328,37 @@ def test_what_is_no_port_is_one_sentence(port: str) -> None:
     assert done.stderr == (
         f"'{port or ' '}' is no port: choose a number such as 8000, 65535 at most.\n"
     )
+
+
+SIDE = "web: python -m http.server $PORT\nside: python -m http.server ${SIDE_PORT:-8025}\n"
+
+
+def test_a_port_that_a_procfile_names_is_its_own_if_free_or_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert chapter.Chapter(chapter_with(tmp_path, SIDE) / "chapters/01_ours").ports() == {
+        "SIDE_PORT": 8025
+    }
+    monkeypatch.delenv("SIDE_PORT", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        assert find_port("SIDE_PORT", number) not in (0, number)
+    assert find_port("SIDE_PORT", number) == number
+    monkeypatch.setenv("SIDE_PORT", str(number))
+    assert find_port("SIDE_PORT", 8025) == number
+
+
+def test_a_variable_that_names_no_free_port_is_one_sentence(tmp_path: Path) -> None:
+    env = ours(chapter_with(tmp_path, SIDE))
+    port = ["--port", str(free_port())]
+    done = workbench("run", "01", *port, env=env | {"SIDE_PORT": "abc"})
+    assert done.returncode == 2
+    assert done.stderr == ("SIDE_PORT is no port: set it to a number such as 8025, or unset it.\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        done = workbench("run", "01", *port, env=env | {"SIDE_PORT": str(number)})
+    assert done.returncode == 2
+    assert done.stderr == f"SIDE_PORT: port {number} is taken. Choose another, or unset it.\n"
 
 
 def test_nothing_running_is_one_sentence(tmp_path: Path) -> None:

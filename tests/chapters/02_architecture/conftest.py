@@ -62,7 +62,7 @@ def database_lab(labs: Labs) -> Iterator[Bench]:
     bench.start_all()
 
 
-@pytest.fixture(params=pairs(fast=2))
+@pytest.fixture(params=pairs(fast=1))
 def any_lab(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Bench]:
     """Use the chapter on each pair of servers, and mend what the test has broken."""
     bench = labs(*request.param.split("-"))

@@ -63,6 +63,7 @@ def test_without_a_backend_nobody_can_be_asked(lab: Bench) -> None:
         result.get(timeout=1)
 
 
+@pytest.mark.slow
 def test_without_a_backend_the_lab_says_so_and_develops_all_the_same(
     tmp_path: Path, visitor: httpx.Client, small_photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

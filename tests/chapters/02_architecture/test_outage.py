@@ -236,6 +236,7 @@ each_way = pytest.mark.parametrize("way", ["garbage", "directory"])
 
 
 @each_way
+@pytest.mark.slow
 def test_an_unreadable_database_for_results_is_a_503_and_heals(
     database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled, way: str
 ) -> None:

@@ -143,6 +143,7 @@ def test_six_sample_photos_pass_through_the_parts_and_become_prints(
         nothing_sticks_out(lab_page)
 
 
+@pytest.mark.slow
 def test_own_photos_are_developed_whatever_their_names(
     empty_lab: Bench, browser: Browser, small_photo: bytes
 ) -> None:
@@ -182,6 +183,7 @@ def test_what_cant_be_developed_is_said_in_words(
         assert counts(lab_page) == ["0", "0", "0", "2"]
 
 
+@pytest.mark.slow
 def test_a_page_that_is_opened_later_shows_the_gallery_and_develops_again_by_keyboard(
     empty_lab: Bench, browser: Browser, visitor: httpx.Client, small_photo: bytes
 ) -> None:
@@ -205,6 +207,7 @@ def test_a_page_that_is_opened_later_shows_the_gallery_and_develops_again_by_key
         assert lab_page.locator(".card").count() == 2, "one card a photo"
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_is_said_and_the_page_recovers(
     empty_lab: Bench, browser: Browser, small_photo: bytes
 ) -> None:

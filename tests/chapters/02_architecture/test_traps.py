@@ -130,6 +130,7 @@ def another(alone: Bench, tmp_path: Path) -> Iterator[Callable[[str], None]]:
     del alone.services["another"]
 
 
+@pytest.mark.slow
 def test_another_apps_worker_takes_from_a_common_queue_and_fails(
     alone: Bench,
     another: Callable[[str], None],
@@ -144,6 +145,7 @@ def test_another_apps_worker_takes_from_a_common_queue_and_fails(
     assert status["error"] == {"type": "NoResultFound", "message": words}
 
 
+@pytest.mark.slow
 def test_a_queue_each_keeps_them_apart(
     alone: Bench,
     another: Callable[[str], None],
