@@ -106,7 +106,7 @@ class Terminal:
             return difference(shown, printed, self.bindings)
 
         wrong = run()
-        sends = re.search(r" (-F|-d|-X|-T|--data)", command)
+        sends = re.search(r" (-F|-d|-X|-T|--data)", command.partition("|")[0])
         if wrong and command.startswith("curl") and not sends:
             try:
                 wait_until(lambda: run() is None, command, LOOKS_FOR)

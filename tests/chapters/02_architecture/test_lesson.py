@@ -1,42 +1,24 @@
 """What the lesson says of files, and draws: the table of moves, the picture, the settings."""
 
-import ast
 import re
 from pathlib import Path
 
 import celery
 from packaging.version import Version
 
+from tests.proof import moves
+
 CHAPTERS = Path(__file__).parents[3] / "chapters"
 HERE = CHAPTERS / "02_architecture"
 LESSON = (HERE / "README.md").read_text()
 
 
-def names_in(path: Path) -> set[str]:
-    """Return what a module defines at its top."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found.add(node.target.id)
-    return found
-
-
 def test_the_table_says_where_things_were_and_are() -> None:
-    table = LESSON.partition("| what | where it was in chapter 1 |")[2].partition("\n\n")[0]
-    rows = [row.split("|")[2:4] for row in table.splitlines()[2:]]
+    rows = moves.rows(LESSON, "| what | where it was in chapter 1 |")
     assert len(rows) == 10
-    for row in rows:
-        for folder, cell in zip((CHAPTERS / "01_overview", HERE), row, strict=True):
-            quoted = re.findall(r"`([^`]+)`", cell)
-            files = [word for word in quoted if word.endswith(".py")]
-            (name,) = (word for word in quoted if not word.endswith(".py"))
-            assert files, cell
-            for file in files:
-                assert name in names_in(folder / file), f"{name} in {folder.name}/{file}"
+    for _, before, now in rows:
+        moves.prove(before, CHAPTERS / "01_overview")
+        moves.prove(now, HERE)
 
 
 def test_the_drawing_names_what_is_there() -> None:
