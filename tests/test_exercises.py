@@ -130,36 +130,51 @@ class House:
         return found
 
 
-class Runs(NamedTuple):
-    """What takes time, done at the same time."""
+Verdicts = dict[str, dict[str, Future[Verdict]]]
 
-    verdicts: dict[str, dict[str, Future[Verdict]]]  # by exercise, by kind of answer
-    starts: dict[str, Future[Ended]]  # by chapter
+
+class Runs(NamedTuple):
+    """What takes time, done at the same time; by chapter."""
+
+    starts: dict[str, Future[Ended]]
     solved: dict[str, Future[Ended]]
 
 
-@pytest.fixture(scope="module", autouse=True)  # so that they begin during the first tests
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(3) as found:
+        yield found
+        found.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor) -> Runs:
+    """Check the exercises as they come, and with the solutions in their place."""
     tmp = tmp_path_factory.mktemp("exercises")
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
+    solved = {name: House(tmp / name) for name in CHAPTERS}
+    for name, house in solved.items():
+        house.copy_solved(name)
+    return Runs(
+        starts={name: pool.submit(starts, name, tmp / "var") for name in CHAPTERS},
+        solved={name: pool.submit(house.check, name) for name, house in solved.items()},
+    )
+
+
+@pytest.fixture(scope="module")
+def verdicts(
+    tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor
+) -> Iterator[Verdicts]:
+    """Check all other answers, right and wrong; by exercise, by kind of answer."""
+    tmp = tmp_path_factory.mktemp("answers")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chapter, "VAR", tmp / "var")
-        solved = {name: House(tmp / name) for name in CHAPTERS}
-        for name, house in solved.items():
-            house.copy_solved(name)
-        try:
-            yield Runs(
-                verdicts={
-                    name: {
-                        kind: pool.submit(verdict, path, answer)
-                        for kind, answer in answers(path, tmp).items()
-                    }
-                    for name, path in EXERCISES.items()
-                },
-                starts={name: pool.submit(starts, name, tmp / "var") for name in CHAPTERS},
-                solved={name: pool.submit(house.check, name) for name, house in solved.items()},
-            )
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield {
+            name: {
+                kind: pool.submit(verdict, path, answer)
+                for kind, answer in answers(path, tmp).items()
+            }
+            for name, path in EXERCISES.items()
+        }
 
 
 def answers(exercise: Path, tmp: Path) -> dict[str, Path]:
@@ -281,17 +296,19 @@ def test_start_runs_and_fails_one_named_assertion(runs: Runs, name: str) -> None
     assert not shown(exercise, advice)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXERCISES)
-def test_another_right_answer_passes(runs: Runs, name: str) -> None:
-    assert runs.verdicts[name]["right"].result() == ("passed", "")
+def test_another_right_answer_passes(verdicts: Verdicts, name: str) -> None:
+    assert verdicts[name]["right"].result() == ("passed", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXERCISES)
-def test_plausible_wrong_answers_fail_a_named_assertion(runs: Runs, name: str) -> None:
-    wrong = [kind for kind in runs.verdicts[name] if kind.startswith("wrong")]
+def test_plausible_wrong_answers_fail_a_named_assertion(verdicts: Verdicts, name: str) -> None:
+    wrong = [kind for kind in verdicts[name] if kind.startswith("wrong")]
     assert wrong
     for kind in wrong:
-        assert runs.verdicts[name][kind].result().state == "failed", kind
+        assert verdicts[name][kind].result().state == "failed", kind
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

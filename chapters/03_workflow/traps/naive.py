@@ -20,5 +20,5 @@ def show(headers: dict[str, Any], **_: object) -> None:
 
 
 in_a_minute = datetime.now() + timedelta(minutes=1)
-my_task.apply_async([20, 22], eta=in_a_minute).revoke()  # naive
-my_task.apply_async([20, 22], eta=in_a_minute.astimezone()).revoke()  # aware
+my_task.apply_async((20, 22), eta=in_a_minute).revoke()  # naive
+my_task.apply_async((20, 22), eta=in_a_minute.astimezone()).revoke()  # aware

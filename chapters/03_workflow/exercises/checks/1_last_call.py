@@ -1,0 +1,82 @@
+"""Turn the clock through three weeks, and ask beat's scheduler what it would send."""
+
+import importlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from celery.beat import ScheduleEntry, Scheduler
+from redis import Redis
+
+from lab import create_app
+from lab.schedule import SCHEDULE
+from workbench.bench import Bench
+
+NAME, TASK, BERLIN = "last-call", "tasks.count", ZoneInfo("Europe/Berlin")
+BEFORE = {name: entry["task"] for name, entry in SCHEDULE.items()}
+WEEKS = {  # a Thursday morning, and what comes until Tuesday at noon
+    datetime(2025, 1, 16, 8, tzinfo=UTC): "In the third week of January",
+    datetime(2025, 3, 27, 8, tzinfo=UTC): "When the clocks go forward (on 30 March 2025)",
+    datetime(2025, 10, 23, 8, tzinfo=UTC): "When the clocks go back (on 26 October 2025)",
+}
+WANTED = ["Thu 17:45", "Fri 17:45", "Mon 17:45"]
+
+
+def check(bench: Bench, answer: Path) -> None:
+    """Look at the schedule, turn the clock, send the message."""
+    settings = importlib.import_module(answer.stem).SETTINGS
+    app = create_app({"CELERY": settings})
+    celery = app.extensions["celery"]
+    scheduler: Any = Scheduler(celery)
+    entries: dict[str, ScheduleEntry] = scheduler.schedule
+    assert NAME in entries, f'There is an entry "{NAME}". Yours are: {", ".join(entries)}.'
+    lost = [name for name, task in BEFORE.items() if getattr(entries.get(name), "task", "") != task]
+    assert not lost, f"What beat has sent so far it goes on sending. Lost: {', '.join(lost)}."
+    entry = entries[NAME]
+    assert entry.task == TASK, f"The last call is {TASK}. Yours is {entry.task}."
+
+    for start, when in WEEKS.items():
+        times = [f"{time.astimezone(BERLIN):%a %H:%M}" for time in sent(entry, start)]
+        assert times == WANTED, (
+            f"{when}, the last calls from Thursday to Tuesday noon are, on Berlin's clocks: "
+            f"{', '.join(WANTED)}. Yours: {shown(times)}."
+        )
+
+    before = datetime.now(UTC)
+    scheduler.apply_async(entry, advance=False)
+    redis = Redis.from_url(bench.broker_url)
+    [message] = redis.lrange(celery.conf.task_default_queue, 0, -1)
+    expires = json.loads(message)["headers"]["expires"]
+    assert expires, "A last call that nobody has taken when the shop closes lapses. Yours doesn't."
+    minutes = (datetime.fromisoformat(expires) - before) / timedelta(minutes=1)
+    assert 1 < minutes < 15.5, (
+        f"A last call lapses when the shop closes, 15 minutes later. Yours after {minutes:.0f}."
+    )
+
+
+def sent(entry: ScheduleEntry, start: datetime) -> list[datetime]:
+    """Return when beat would send an entry in five days, if it were started in their beginning."""
+    moment, times = start, []
+    turn_clock(entry.schedule, lambda: moment)
+    entry.last_run_at = entry.default_now()
+    while moment < start + timedelta(days=5, hours=4):
+        is_due, seconds = entry.is_due()
+        if is_due:
+            times.append(moment)
+            entry = next(entry)  # which notes the time
+        moment += timedelta(seconds=min(max(seconds, 1), 300))  # beat sleeps no longer than that
+    return times
+
+
+def turn_clock(schedule: Any, now: Callable[[], datetime]) -> None:
+    """Let a schedule take its time from `now`, in the zone that its own clock shows."""
+    zone: tzinfo | None = schedule.now().tzinfo
+    schedule.nowfun = lambda: now().astimezone(zone)
+
+
+def shown(times: list[str]) -> str:
+    """Return times as a list that fits a line."""
+    return ", ".join(times[:6]) + (f", and {len(times) - 6} more" if times[6:] else "") or "none"
