@@ -32,7 +32,7 @@ def sheet(self: Task[Any, Any], results: list[dict[str, Any]], album_id: str) ->
         [(photo.name, None if photo.id in broken else photo.prints) for photo in album.photos],
         album.folder / "sheet.jpg",
     )
-    text = f"{len(results) - len(broken)} photos are developed, {len(broken)} could not be read."
+    text = f"Developed: {len(results) - len(broken)}. Could not be read: {len(broken)}."
     picture = f"albums/{album.id}/sheet.jpg"
     letter_id = str(self.request.id)  # should this run twice, it is the same letter
     subject = f"Album: {album.name}"

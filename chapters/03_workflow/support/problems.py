@@ -40,7 +40,7 @@ def if_not_sent(order_id: str, forget: Callable[[], None]) -> Iterator[None]:
     """Turn a failed send into a 503, and forget the order if it surely never left."""
     try:
         yield
-    except (OperationalError, RuntimeError) as error:
+    except (OperationalError, RedisError, RuntimeError) as error:
         detail = f"The queue doesn't answer. It may have your order: see /tasks/{order_id} first."
         # The backend is asked (RuntimeError) before anything leaves; so is a connection.
         unopened = isinstance(error.__cause__, ConnectionRefusedError | socket.gaierror)

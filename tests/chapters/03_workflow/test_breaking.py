@@ -1,0 +1,191 @@
+"""What breaks: a worker in the middle of an album, and one beat too many."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.waiting import wait_until
+from workbench.bench import Bench
+
+Run = Callable[..., str]
+PHOTOS = 12  # of the size that people bring: more than a worker of two fetches ahead
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def lab_of_a_broker(request: pytest.FixtureRequest, labs: Any) -> Iterator[Bench]:
+    bench: Bench = labs(request.param, "redis")
+    yield bench
+    bench.start_all()
+
+
+# --- a worker is killed in the middle of an album ------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_worker_is_killed_in_the_middle_of_an_album(
+    lab_of_a_broker: Bench, make_visit: Any, sample_photo: bytes
+) -> None:
+    """What it had begun is lost, so the sheet never comes; ordering again heals."""
+    lab, visit = lab_of_a_broker, make_visit(lab_of_a_broker)
+    inspect = Celery(broker=lab.broker_url).control.inspect(timeout=5, limit=1)
+    path = visit.album(*[sample_photo] * PHOTOS, email="killed@example.com")
+    visit.accepted(visit.post(f"{path}/orders"))
+
+    def states() -> dict[str, str]:
+        """Return the states of the photos' orders."""
+        orders = visit.get(path)["orders"][:PHOTOS]
+        return {order["id"]: order["state"] for order in orders}
+
+    wait_until(lambda: list(states().values()).count("SUCCESS") >= 1, "the first photo", 40)
+    workers: Any = inspect.reserved()
+    fetched = {task["id"] for tasks in workers.values() for task in tasks}
+    lab.kill("worker")
+    killed = states()
+    done, begun, waiting = (
+        {order for order, state in killed.items() if state == wanted}
+        for wanted in ("SUCCESS", "STARTED", "PENDING")
+    )
+    assert len(begun) == 2, "a photo in each of its two processes"
+    assert len(done) + len(begun) + len(waiting) == PHOTOS
+    fetched &= waiting  # one or two of them may have been begun between question and kill
+    assert len(fetched) >= 6, "it had fetched more than it had begun"
+    assert waiting - fetched, "and the queue holds the rest"
+
+    lab.start("worker")
+    rest = waiting if lab.broker_url.startswith("amqp") else waiting - fetched
+    wait_until(
+        lambda: all(states()[order] == "SUCCESS" for order in rest), f"{len(rest)} more photos", 90
+    )
+    sentinel = visit.accepted(visit.post("/my-task", arg1=2, arg2=3))
+    visit.until(sentinel, "SUCCESS", seconds=30)  # nothing is left in the queue before it
+
+    after = states()
+    lost = {order for order, state in after.items() if state != "SUCCESS"}
+    if lab.broker_url.startswith("amqp"):
+        assert lost == begun, "RabbitMQ gives what was only fetched to the next worker"
+    else:
+        assert lost == begun | fetched, "Redis keeps what was fetched for an hour, for nobody"
+        assert {after[order] for order in fetched} == {"PENDING"}
+    assert {after[order] for order in begun} == {"STARTED"}, "for ever"
+    album = visit.get(path)
+    assert (album["state"], album["error"], album["result"]) == ("STARTED", None, None)
+    assert [order["state"] for order in album["orders"][PHOTOS:]] == ["PENDING"] * 2
+    assert album["progress"] == {"done": PHOTOS - len(lost), "total": PHOTOS + 2}
+    assert album["sheet"] is None
+    assert visit.letters("killed@example.com") == []
+
+    visit.accepted(visit.post(f"{path}/orders"))
+    healed = visit.until(path, "SUCCESS", seconds=90)
+    assert {order["state"] for order in healed["orders"][:PHOTOS]} == {"SUCCESS"}
+    (letter,) = visit.letters("killed@example.com")
+    assert letter["text"] == f"Developed: {PHOTOS}. Could not be read: 0.\n"
+
+
+@pytest.mark.slow
+def test_a_killed_child_fails_its_photo_and_the_album_says_so(
+    visit: Any, sample_photo: bytes, small_photo: bytes
+) -> None:
+    """Its parent lives, and writes down what happened: so this album isn't lost in silence."""
+    path = visit.album(*[sample_photo] * 3)
+    visit.accepted(visit.post(f"{path}/orders"))
+    wait_until(lambda: visit.get(path)["state"] == "STARTED", "the first photo to be begun")
+    family = visit.lab.services["worker"].family()
+    parents = {process.ppid() for process in family}
+    children = [process for process in family if process.pid not in parents]
+    assert len(children) == 2
+    for process in children:
+        process.kill()
+    found = visit.until(path, "FAILURE", seconds=30)
+    assert found["error"]["type"] == "ChordError"
+    assert "WorkerLostError" in found["error"]["message"]
+    visit.accepted(visit.post(f"{path}/orders"))
+    assert visit.until(path, "SUCCESS", seconds=40)["error"] is None
+
+
+# --- one beat too many ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty_beats(lab: Bench, tmp_path: Path) -> Iterator[list[str]]:
+    """Run two beats in the place of the lab's own, whose schedule is one of seconds."""
+    (tmp_path / "hasty.py").write_text(
+        "from datetime import timedelta\n"
+        "from make_celery import celery_app, flask_app\n"
+        "celery_app.conf.beat_schedule = {\n"
+        "    name: {'task': f'tasks.{name}', 'schedule': timedelta(seconds=2)}\n"
+        "    for name in ('clean_up', 'report')\n"
+        "}\n"
+    )
+    lab.stop("beat")
+    names = ["beat_1", "beat_2"]
+    for name in names:
+        schedule = f"--schedule {tmp_path}/{name} --loglevel INFO"
+        lab.add(name, f"PYTHONPATH={tmp_path} celery -A hasty beat {schedule}")
+    yield names
+    for name in names:
+        lab.stop(name)
+        del lab.services[name]
+
+
+@pytest.mark.slow
+def test_two_beats_tick_twice_and_the_report_is_still_one_letter(
+    visit: Any, hasty_beats: list[str]
+) -> None:
+    """Nothing stops the second; what does no harm twice is what saves the owner."""
+    visit.query("delete from letter where id like 'report-%'")
+    to = "owner@photo-lab.example"
+    had = sum(letter["copies"] for letter in visit.letters(to))
+    first = visit.query("select max(id) from entry")[0][0] or 0
+
+    def sent(beat: str, task: str) -> int:
+        return sum(f"(tasks.{task})" in line for line in visit.lab.log.lines(beat))
+
+    def noted(task: str) -> list[str]:
+        sql = "select said from entry where task = ? and id > ? order by id"
+        return [row[0] for row in visit.query(sql, f"tasks.{task}", first)]
+
+    for beat in hasty_beats:
+        visit.lab.start(beat)
+    before = {beat: sent(beat, "clean_up") for beat in hasty_beats}
+    wait_until(
+        lambda: all(sent(beat, "clean_up") >= before[beat] + 3 for beat in hasty_beats),
+        "three ticks of each beat",
+        20,
+    )
+    ticks = [sent(beat, "clean_up") - before[beat] for beat in hasty_beats]
+    assert abs(ticks[0] - ticks[1]) <= 2, "each of them as often as one would"
+    for beat in hasty_beats:
+        visit.lab.stop(beat)
+    for task in ("clean_up", "report"):
+        total = sum(sent(beat, task) for beat in hasty_beats)
+        wait_until(lambda: len(noted(task)) >= total, "a line in the diary for each")  # noqa: B023
+        assert len(noted(task)) == total
+    said = noted("report")
+    assert "goes to" in said[0]
+    assert all("was written before" in words for words in said[1:])
+    wait_until(lambda: sum(letter["copies"] for letter in visit.letters(to)) > had, "the report")
+    assert sum(letter["copies"] for letter in visit.letters(to)) == had + 1
+    visit.query("delete from letter where id like 'report-%'")
+
+
+@pytest.mark.slow
+def test_a_pidfile_keeps_a_second_beat_from_starting(lab: Bench, run: Run, tmp_path: Path) -> None:
+    command = f"celery -A make_celery beat --pidfile {tmp_path}/beat.pid --schedule {tmp_path}"
+    lab.stop("beat")
+    lab.add("beat_1", f"exec {command}/one")
+    lab.start("beat_1")
+    try:
+        file = tmp_path / "beat.pid"
+        pid = wait_until(lambda: file.exists() and file.read_text().strip(), "the pidfile")
+        said = run(f"{command}/two; echo exit status $?")
+        assert f"Pidfile ({tmp_path}/beat.pid) already exists." in said
+        assert f"Seems we're already running? (pid: {pid})" in said
+        assert "exit status 73" in said
+    finally:
+        lab.stop("beat_1")
+        del lab.services["beat_1"]
+    assert not (tmp_path / "beat.pid").exists(), "it goes with its beat"

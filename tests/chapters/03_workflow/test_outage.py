@@ -1,0 +1,238 @@
+"""Broker or result backend away: a 503 soon, what was refused leaves nothing, a note stays."""
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.away import BROKERS, REFUSED_WITHIN, SILENT_WITHIN, WAYS, fillers, is_a_503, timed
+from tests.waiting import wait_until
+from workbench.bench import Bench
+from workbench.log import Log
+from workbench.probes import answers_http, free_port
+from workbench.service import Service
+
+PHOTO, IN_ALBUM, ALBUM, ORDER = (f"6a8f12a0-0000-4000-8000-00000000000{n}" for n in range(1, 5))
+Rows = dict[str, set[str]]
+
+
+def kept(folder: Path) -> Rows:
+    """Return what a lab's folder holds: ids of rows, and of photos as files."""
+    with closing(sqlite3.connect(folder / "lab.sqlite", timeout=10)) as database:
+        found = {
+            table: {row[0] for row in database.execute(f'select id from "{table}"')}
+            for table in ("photo", "album", "order", "letter")
+        }
+    return found | {"files": {path.name for path in folder.glob("photos/*")}}
+
+
+def taken_back(folder: Path) -> bool:
+    with closing(sqlite3.connect(folder / "lab.sqlite", timeout=10)) as database:
+        sql = 'select taken_back from "order" where id = ?'
+        return bool(database.execute(sql, [ORDER]).fetchone()[0])
+
+
+def fill(folder: Path, photo: bytes) -> None:
+    """Bring a photo, an album of one that is developed, and a publication for later."""
+    now = time.time()
+    (folder / "photos").mkdir()
+    with closing(sqlite3.connect(folder / "lab.sqlite")) as database, database:
+        database.execute(
+            "insert into album (id, name, email, made) values (?, ?, ?, ?)",
+            [ALBUM, "Summer", "you@example.com", now],
+        )
+        for photo_id, album_id in ((PHOTO, None), (IN_ALBUM, ALBUM)):
+            (folder / "photos" / photo_id).write_bytes(photo)
+            database.execute(
+                "insert into photo (id, name, taken_in, developed, album_id) values (?,?,?,?,?)",
+                [photo_id, "photo.jpg", now, now, album_id],
+            )
+        database.execute(
+            'insert into "order" (id, task, placed, due, photo_id) values (?, ?, ?, ?, ?)',
+            [ORDER, "tasks.publish", now, now + 3600, PHOTO],
+        )
+        database.execute(
+            'insert into "order" (id, task, placed, photo_id) values (?, ?, ?, ?)',
+            ["developing", "tasks.develop", now - 1, PHOTO],
+        )
+
+
+@pytest.fixture
+def web(
+    lab: Bench,
+    visitor: httpx.Client,
+    small_photo: bytes,
+    broker: str,
+    part: str,
+    way: str,
+    tmp_path: Path,
+) -> Iterator[str]:
+    """Serve a lab that has something in it, while a part is away; return its address."""
+    with WAYS[way]() as server:
+        port = free_port()
+        urls = {"broker": lab.broker_url, "backend": lab.result_backend}
+        template = BROKERS[broker] if part == "broker" else BROKERS["redis"]
+        urls[part] = template.format(server.getsockname()[1])
+        service = Service(
+            "web",
+            "flask --app lab init-db && exec waitress-serve --threads=4 "
+            f"--listen=127.0.0.1:{port} --call lab:create_app",
+            ready=answers_http(port),
+            log=Log(),
+            cwd=lab.chapter.path,
+            env=lab.env
+            | {
+                "CELERY_BROKER_URL": urls["broker"],
+                "CELERY_RESULT_BACKEND": urls["backend"],
+                "LAB_DIR": str(tmp_path),
+            },
+        )
+        try:
+            service.launch()
+            service.wait()
+            fill(tmp_path, small_photo)
+            address = f"http://127.0.0.1:{port}"
+            visitor.get(f"{address}/photos")  # the first visitor waits for imports, too
+            is_a_503(visitor.post(f"{address}/my-task", data={"arg1": 1, "arg2": 2}))
+            yield address
+        finally:
+            service.close()
+            while fillers:
+                fillers.pop().close()
+
+
+CASES = [
+    pytest.param(
+        *case,
+        way,
+        id="-".join([*case, way]),
+        marks=[] if (case, way) == (("redis", "broker"), "refuses") else pytest.mark.slow,
+    )
+    for case in (("redis", "backend"), ("redis", "broker"), ("rabbitmq", "broker"))
+    for way in WAYS
+    if way != "drops" or sys.platform == "linux"  # only Linux drops these
+]
+
+
+@pytest.mark.parametrize(("broker", "part", "way"), CASES)
+def test_away_is_said_in_time_what_was_refused_leaves_nothing_and_a_note_stays(
+    web: str,
+    visitor: httpx.Client,
+    small_photo: bytes,
+    tmp_path: Path,
+    broker: str,
+    part: str,
+    way: str,
+) -> None:
+    limit = SILENT_WITHIN if way == "is silent" else REFUSED_WITHIN
+    before = kept(tmp_path)
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    orders: list[Callable[[], httpx.Response]] = [
+        lambda: visitor.post(f"{web}/photos", files={"photo": small_photo}),
+        lambda: visitor.post(f"{web}/photos/{PHOTO}/publication", data={"at": soon}),
+        lambda: visitor.post(f"{web}/albums/{ALBUM}/orders"),
+        lambda: visitor.post(f"{web}/albums/{ALBUM}/zip"),
+    ]
+    looks: list[Callable[[], httpx.Response]] = [
+        lambda: visitor.get(f"{web}/tasks/{ORDER}"),
+        lambda: visitor.get(f"{web}/photos"),
+    ]
+    with ThreadPoolExecutor() as pool:  # as many visitors as the server has threads
+        answers = [*pool.map(timed, orders), *pool.map(timed, looks)]
+    for answer, seconds in answers:
+        assert seconds < limit, answer.request.url
+        if part == "backend" or answer.request.method == "POST":
+            is_a_503(answer)
+        else:
+            assert answer.status_code == 200
+            assert "PENDING" in answer.text
+
+    after, said = kept(tmp_path), "".join(answer.text for answer, _ in answers)
+    if part == "backend" or way == "refuses" or (broker, way) == ("redis", "drops"):
+        assert after == before, "definitely refused, so nothing is left"
+    else:
+        what_is_left_was_said(before, after, said)
+    assert {PHOTO, IN_ALBUM} <= after["files"], "the photos that were there are still there"
+    assert ALBUM in after["album"]
+    for path in ("", "mail", "diary"):
+        assert visitor.get(f"{web}/{path}").status_code == 200, "these need neither"
+    empty = visitor.post(f"{web}/albums", data={"name": "a", "email": "you@example.com"})
+    assert empty.status_code == 201, "an album is made without them, and filled"
+    put_in = visitor.post(web + empty.headers["Location"] + "/photos", files={"photo": small_photo})
+    assert put_in.status_code == 201
+
+    answer, seconds = timed(lambda: visitor.delete(f"{web}/tasks/{ORDER}"))
+    assert seconds < limit
+    if part == "backend":
+        is_a_503(answer)
+        assert not taken_back(tmp_path)
+    else:  # the note is what counts: a worker reads it before it publishes
+        assert answer.status_code == 202
+        assert answer.json()["state"] == "REVOKED"
+        assert taken_back(tmp_path)
+        assert visitor.get(f"{web}/tasks/{ORDER}").json()["state"] == "REVOKED"
+
+
+def what_is_left_was_said(before: Rows, after: Rows, said: str) -> None:
+    """Check that nothing is left but orders that may have left us, which the answers name."""
+    new = {table: after[table] - before[table] for table in before}
+    assert [before[table] <= after[table] for table in before] == [True] * len(before)
+    assert (new["album"], new["letter"]) == (set(), set())
+    assert new["files"] == new["photo"]
+    named = {order for order in new["order"] if f"see /tasks/{order} first" in said}
+    assert said.count("It may have your order") == len(named)
+    # An album is three orders, and named by its last.
+    assert len(new["order"]) - len(named) in (0, 2)
+
+
+# --- servers that are stopped, and come back -----------------------------------------------------
+
+
+@pytest.mark.slow
+def test_after_an_outage_all_goes_on_without_a_restart(visit_any: Any, small_photo: bytes) -> None:
+    visit, lab = visit_any, visit_any.lab
+    photo = visit.developed(small_photo)
+    path, before = visit.album(small_photo, small_photo), visit.kept()
+    processes = {name: lab.services[name].pid for name in ("web", "worker", "beat", "mail")}
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    lab.stop("broker")
+    for ask in (
+        lambda: visit.hand_in(small_photo),
+        lambda: visit.post(photo["publish"], at=soon),
+        lambda: visit.post(f"{path}/orders"),
+    ):
+        answer, seconds = timed(ask)
+        is_a_503(answer)
+        assert seconds < REFUSED_WITHIN
+    lab.start("broker")
+
+    def ordered() -> bool:
+        return bool(visit.post(f"{path}/orders").status_code == 202)  # 503: a dead connection
+
+    wait_until(ordered, "an order to be accepted")
+    visit.until(path, "SUCCESS", seconds=40)
+    left = set(map(tuple, visit.kept()["photo"])) - set(map(tuple, before["photo"]))
+    assert len(left) <= 1, "the photo that was refused, if it isn't certain that it was"
+    assert {name: lab.services[name].pid for name in processes} == processes
+
+
+@pytest.mark.slow
+def test_a_publication_that_waits_in_the_queue_survives_a_restart_of_the_broker(
+    visit: Any, small_photo: bytes
+) -> None:
+    photo = visit.developed(small_photo)
+    visit.lab.stop("worker")
+    due = datetime.now(UTC) + timedelta(seconds=3)
+    order = visit.accepted(visit.post(photo["publish"], at=due.isoformat()))
+    visit.lab.stop("broker")
+    visit.lab.start("broker")
+    visit.lab.start("worker")
+    assert visit.until(order, "SUCCESS", seconds=20)["result"]["published"] >= due.timestamp()
