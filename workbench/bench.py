@@ -46,7 +46,7 @@ class Bench:
                 f"as in: make run PORT={self.port + 1}"
             )
         self.ports = {
-            name: find_port(name, number if port else 0)
+            name: find_port(name, number if port and number != self.port else 0)
             for name, number in self.chapter.ports().items()
         }
         self.folder = folder or chapter.VAR / self.chapter.name / str(self.port)
@@ -208,7 +208,7 @@ def find_port(name: str, number: int) -> int:
     wanted = os.environ.get(name)
     if wanted is None:
         return number if number and probes.is_free(number) else probes.free_port()
-    if not wanted.isdecimal() or int(wanted) > 65535:
+    if not wanted.isdecimal() or not 0 < int(wanted) <= 65535:
         raise Trouble(f"{name} is no port: set it to a number such as {number}, or unset it.")
     if not probes.is_free(int(wanted)):
         raise Trouble(f"{name}: port {wanted} is taken. Choose another, or unset it.")

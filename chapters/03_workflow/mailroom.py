@@ -46,9 +46,14 @@ class Mailroom(Mailbox):
 
 def mood(maildir: Path) -> str:
     """Return what the mail server does with letters: a key of MOODS."""
-    file = maildir / "mood"
+    file = mood_file(maildir)
     found = file.read_text() if file.exists() else ""
     return found if found in MOODS else "takes"
+
+
+def mood_file(maildir: Path) -> Path:
+    """Return where the mood is written: beside the Maildir, which is the mail server's to make."""
+    return maildir.with_name("mood")
 
 
 def arrived(maildir: Path) -> list[dict[str, Any]]:
@@ -63,7 +68,7 @@ def arrived(maildir: Path) -> list[dict[str, Any]]:
             "to": str(mail["To"]),
             "subject": str(mail["Subject"]),
             "at": path.stat().st_mtime,
-            "text": mail.get_body(("plain",)).get_content(),  # type: ignore[union-attr]
+            "text": body.get_content() if (body := mail.get_body(("plain",))) else "",
             "sheet": next((part.get_content() for part in mail.iter_attachments()), None),
             "copies": copies.pop(message_id),
         }

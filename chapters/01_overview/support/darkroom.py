@@ -2,11 +2,11 @@
 
 import struct
 from pathlib import Path
+from uuid import uuid4
 
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
 
 SIZES = {"small": 480, "medium": 960, "large": 1600}  # longest edge in pixels
-LEVELS = [level / 255 for level in range(256)]
 
 
 def develop(photo: Path, folder: Path) -> None:
@@ -23,13 +23,13 @@ def develop(photo: Path, folder: Path) -> None:
     image = image.filter(ImageFilter.UnsharpMask(radius=2, percent=140, threshold=2))
     folder.mkdir(parents=True, exist_ok=True)
     for name, edge in SIZES.items():
-        size = ImageOps.contain(image, (edge, edge), Image.Resampling.LANCZOS)
-        size.save(folder / f"{name}.part", "JPEG", quality=88, optimize=True, progressive=True)
-        (folder / f"{name}.part").replace(folder / f"{name}.jpg")  # all of it or nothing
+        part = folder / f"{name}-{uuid4()}.part"  # nobody else writes into it
+        ImageOps.contain(image, (edge, edge)).save(part, "JPEG", quality=88, progressive=True)
+        part.replace(folder / f"{name}.jpg")  # all of it or nothing
 
 
 def _film_look(image: Image.Image) -> Image.Image:
     """Bend the tones into a soft S, warm the lights, cool the shadows."""
-    curve = [10 + 238 * (0.55 * x + 0.45 * x * x * (3 - 2 * x)) for x in LEVELS]
+    curve = [10 + 238 * (0.55 * (x := v / 255) + 0.45 * x * x * (3 - 2 * x)) for v in range(256)]
     table = [min(255, round(a * v + b)) for a, b in ((1.03, 0), (1, 0), (0.94, 8)) for v in curve]
     return ImageEnhance.Color(image.point(table)).enhance(1.25)

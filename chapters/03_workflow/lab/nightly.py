@@ -1,6 +1,7 @@
 """What beat asks for: statistics, a clean-up, a report. Each may run twice, and does no harm."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from celery import Task, shared_task
@@ -48,13 +49,14 @@ def count(self: Task[Any, Any]) -> str:
 @shared_task(name="tasks.clean_up", bind=True)
 def clean_up(self: Task[Any, Any]) -> str:
     """Delete what killed workers left behind: files that were begun and never finished."""
-    parts = [
-        path for path in folder("").rglob("*.part") if time.time() - path.stat().st_mtime > OLD
-    ]
-    freed = sum(part.stat().st_size for part in parts)
-    for part in parts:
-        part.unlink(missing_ok=True)
-    return note(self, f"{len(parts)} files deleted, {freed:,} bytes.")
+    freed = []  # bytes
+    for part in list(folder("").rglob("*.part")):
+        with suppress(FileNotFoundError):  # finished meanwhile, or deleted by another clean-up
+            found = part.stat()
+            if time.time() - found.st_mtime > OLD:
+                part.unlink()
+                freed.append(found.st_size)
+    return note(self, f"{len(freed)} files deleted, {sum(freed):,} bytes.")
 
 
 @shared_task(name="tasks.report", bind=True)

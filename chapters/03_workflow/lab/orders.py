@@ -41,11 +41,11 @@ def standing(order: Order) -> dict[str, object] | None:
         abort(503, "There is no result backend to ask: name one in CELERY_RESULT_BACKEND.")
     receipt = counter.receipt(found, order.task, lambda: print_url(order)) | {"progress": None}
     info = found.info if receipt["state"] in ("PROGRESS", "RETRY") else None
-    if isinstance(info, dict):  # what the task says of itself
+    if isinstance(info, dict) and "total" in info:  # what the task says of itself
         receipt["progress"] = info
     elif isinstance(info, Exception):  # why it will be tried again
         receipt["error"] = {"type": type(info).__name__, "message": str(info)}
-    if order.taken_back and receipt["state"] == "PENDING":
+    if order.taken_back and receipt["state"] in ("PENDING", "REVOKED"):
         receipt["state"] = "REVOKED"
         receipt["error"] = {"type": "TaskRevokedError", "message": "taken back"}
     too_old = time.time() - (order.due or order.placed) > KEPT_SECONDS

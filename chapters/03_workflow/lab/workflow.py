@@ -26,17 +26,18 @@ def try_to_develop(photo_id: str) -> dict[str, Any]:
 def sheet(self: Task[Any, Any], results: list[dict[str, Any]], album_id: str) -> str:
     """Lay out what was developed, write a letter about it, and return the letter's id."""
     album = db.session.get_one(Album, album_id)
-    broken = {result["photo"] for result in results if "error" in result}
-    album.folder.mkdir(parents=True, exist_ok=True)
+    errors = {result["photo"]: result.get("error") for result in results}
+    photos = [photo for photo in album.photos if photo.id in errors]  # some may have come since
     paper.contact_sheet(
-        [(photo.name, None if photo.id in broken else photo.prints) for photo in album.photos],
+        [(photo.name, None if errors[photo.id] else photo.prints) for photo in photos],
         album.folder / "sheet.jpg",
     )
-    text = f"Developed: {len(results) - len(broken)}. Could not be read: {len(broken)}."
-    picture = f"albums/{album.id}/sheet.jpg"
     letter_id = str(self.request.id)  # should this run twice, it is the same letter
-    subject = f"Album: {album.name}"
-    write(Letter(id=letter_id, to=album.email, subject=subject, text=text, picture=picture))
+    broken = sum(error is not None for error in errors.values())
+    text = f"Developed: {len(errors) - broken}. Could not be read: {broken}."
+    letter = Letter(id=letter_id, to=album.email, subject=f"Album: {album.name}", text=text)
+    letter.picture = f"albums/{album.id}/sheet.jpg"
+    write(letter)
     return letter_id
 
 
@@ -49,6 +50,7 @@ def tell(request: Any, error: Exception, trace: object, album_id: str) -> None:
 
 def order_album(album: Album) -> Order:
     """Write down all orders of an album, commit, send them as one workflow; return the last."""
+    before = album.ordered, album.trouble
     album.ordered, album.trouble = time.time(), None
     developing = [new_order(try_to_develop, album, photo) for photo in album.photos]
     laying_out, delivering = new_order(sheet, album), new_order(deliver, album)
@@ -58,7 +60,7 @@ def order_album(album: Album) -> Order:
         sheet.s(album.id).set(task_id=laying_out.id), deliver.s().set(task_id=delivering.id)
     )
     body.on_error(tell.s(album.id))
-    with problems.if_not_sent(delivering.id, forget=lambda: forget_orders(album)):
+    with problems.if_not_sent(delivering.id, forget=lambda: forget_orders(album, *before)):
         chord(header, body).apply_async()
     return delivering
 
@@ -70,9 +72,9 @@ def new_order(task: Task[Any, Any], album: Album, photo: Photo | None = None) ->
     return order
 
 
-def forget_orders(album: Album) -> None:
-    """Remove the latest orders of an album: its workflow was never sent."""
+def forget_orders(album: Album, ordered: float | None, trouble: str | None) -> None:
+    """Remove the latest orders of an album, whose workflow was not sent; it is as it was before."""
     for order in album.current_orders():
         db.session.delete(order)
-    album.ordered = None
+    album.ordered, album.trouble = ordered, trouble
     db.session.commit()

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from uuid import uuid4
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -32,5 +33,7 @@ def contact_sheet(fields: list[tuple[str, Path | None]], target: Path) -> None:
         else:
             pen.rectangle((left, top, left + 299, top + 224), outline=INK)
         pen.text((left, top + 232), name[:34], fill=INK, font=font)
-    page.save(target.with_suffix(".part"), "JPEG", quality=88)
-    target.with_suffix(".part").replace(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{uuid4()}.part")
+    page.save(part, "JPEG", quality=88)
+    part.replace(target)

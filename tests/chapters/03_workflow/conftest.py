@@ -77,7 +77,7 @@ def any_lab_to_break(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Ben
 def mend(bench: Bench) -> None:
     """Start what was stopped, and let the mail server take letters."""
     bench.start_all()
-    (bench.folder / "lab/mail/mood").unlink(missing_ok=True)
+    (bench.folder / "lab/mood").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

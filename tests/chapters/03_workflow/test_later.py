@@ -70,11 +70,19 @@ def test_a_publication_happens_at_its_time_unless_it_was_taken_back(
     assert visit.get(orders[1])["state"] == "REVOKED"
 
 
-def test_two_publications_of_one_photo_keep_the_first_time(visit: Any, small_photo: bytes) -> None:
+def test_a_photo_is_planned_once_and_published_again_keeps_the_first_time(
+    visit: Any, small_photo: bytes
+) -> None:
     photo = visit.developed(small_photo)
-    orders = [publication(visit, photo, in_seconds(after)) for after in (0.3, 0.6)]
-    results = [visit.until(order, "SUCCESS")["result"] for order in orders]
-    assert results[0] == results[1] == {"published": published(visit, photo)}
+    first = publication(visit, photo, in_seconds(1))
+    second = visit.post(photo["publish"], at=in_seconds(2).isoformat())
+    assert second.status_code == 409
+    assert "take that back first" in second.json()["detail"]
+    since = visit.until(first, "SUCCESS")["result"]
+    again = publication(visit, photo, in_seconds(0.3))
+    assert (
+        visit.until(again, "SUCCESS")["result"] == since == {"published": published(visit, photo)}
+    )
 
 
 def test_what_was_taken_back_is_not_done_by_a_worker_that_starts_later(

@@ -137,7 +137,7 @@ def test_away_is_said_in_time_what_was_refused_leaves_nothing_and_a_note_stays(
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     orders: list[Callable[[], httpx.Response]] = [
         lambda: visitor.post(f"{web}/photos", files={"photo": small_photo}),
-        lambda: visitor.post(f"{web}/photos/{PHOTO}/publication", data={"at": soon}),
+        lambda: visitor.post(f"{web}/photos/{IN_ALBUM}/publication", data={"at": soon}),
         lambda: visitor.post(f"{web}/albums/{ALBUM}/orders"),
         lambda: visitor.post(f"{web}/albums/{ALBUM}/zip"),
     ]

@@ -144,8 +144,8 @@ def test_terminate_stops_a_task_at_once_and_only_a_kill_leaves_what_it_had_begun
 
 
 def test_a_soft_time_limit_lets_a_task_tidy_up(visit: Any, album: str, celery: Celery) -> None:
-    album_id = album.removeprefix("/albums/")
-    result = celery.send_task("tasks.pack", [album_id], queue="lab", soft_time_limit=0.5)
+    options: dict[str, Any] = {"queue": "lab", "soft_time_limit": 0.5}
+    result = celery.send_task("tasks.pack", [album.removeprefix("/albums/")], **options)
     with pytest.raises(SoftTimeLimitExceeded):
         result.get(timeout=20)
     assert result.state == "FAILURE"

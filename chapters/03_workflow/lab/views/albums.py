@@ -32,7 +32,9 @@ def make() -> ResponseReturnValue:
     name, email = request.form.get("name", "").strip(), request.form.get("email", "")
     if not 0 < len(name) <= 60 or not name.isprintable():
         abort(422, "Send a form in which 'name' is the album's name, 60 letters at most.")
-    if not re.fullmatch(r"[\w.+-]{1,60}@[\w.-]{1,60}", email, re.ASCII):
+    if len(email) > 120 or not re.fullmatch(
+        r"[\w+-]+(\.[\w+-]+)*@[\w-]+(\.[\w-]+)*", email, re.ASCII
+    ):
         abort(422, "Send a form in which 'email' is an address, such as you@example.com.")
     album = Album(name=name, email=email)
     db.session.add(album)
@@ -94,7 +96,9 @@ def card(album: Album) -> dict[str, Any]:
     sheets = [order.id for order in orders if order.task == sheet.name]
     letter = db.session.get(Letter, sheets[0]) if sheets else None
     finished = bool(letter and letter.sent)
-    state = "SUCCESS" if finished else "STARTED" if begun else "PENDING" if orders else None
+    revoked = any(stand["state"] == "REVOKED" for stand in stands)
+    state = "STARTED" if begun else "PENDING" if orders else None
+    state = "SUCCESS" if finished else "REVOKED" if revoked else state
     packing = [order for order in album.orders if order.task == pack.name]
     kind, _, message = (album.trouble or "").partition(": ")
     printed = (album.folder / "sheet.jpg").exists()
@@ -106,7 +110,9 @@ def card(album: Album) -> dict[str, Any]:
         "state": "FAILURE" if kind else state,
         "result": {"letter": letter.id} if letter and finished else None,
         "error": {"type": kind, "message": message} if kind else None,
-        "progress": {"done": done, "total": len(orders)} if orders else None,
+        "progress": {"done": len(orders) if finished else done, "total": len(orders)}
+        if orders
+        else None,
         "photos": [{"id": photo.id, "name": photo.name} for photo in album.photos],
         "orders": [
             {"photo": order.photo_id} | stand for order, stand in zip(orders, stands, strict=True)

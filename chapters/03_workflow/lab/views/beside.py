@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from lab.db import db, folder
 from lab.nightly import Entry
-from mailroom import MOODS, arrived, mood
+from mailroom import MOODS, arrived, mood, mood_file
 
 lab = Blueprint("beside", __name__)
 
@@ -27,8 +27,7 @@ def set_mood() -> ResponseReturnValue:
     wanted = request.form.get("mood", "")
     if wanted not in MOODS:
         abort(422, f"Send a form in which 'mood' is one of {', '.join(MOODS)}.")
-    folder("mail").mkdir(parents=True, exist_ok=True)
-    (folder("mail") / "mood").write_text(wanted)
+    mood_file(folder("mail")).write_text(wanted)
     return {"mood": wanted}
 
 

@@ -73,13 +73,16 @@ def order_again(photo_id: UUID) -> ResponseReturnValue:
 @lab.post("/photos/<uuid:photo_id>/publication")
 def order_publication(photo_id: UUID) -> ResponseReturnValue:
     """Have a photo published at the time in the form."""
-    photo = known(photo_id)
-    return accepted(place(publish, photo.id, photo=photo, eta=moment(request.form.get("at", ""))))
+    photo, eta = known(photo_id), moment(request.form.get("at", ""))
+    planned = [order for order in photo.orders if order.task == publish.name]
+    if any((standing(order) or {}).get("state") == "PENDING" for order in planned):
+        abort(409, "This photo is to be published already: take that back first.")
+    return accepted(place(publish, photo.id, photo=photo, eta=eta))
 
 
 def moment(text: str) -> datetime:
     """Read a time that is aware and to come, or answer 422."""
-    example = "such as 2026-12-24T18:00:00+01:00"
+    example = "such as 2026-12-24T17:00:00Z"
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
