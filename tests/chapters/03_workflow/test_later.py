@@ -100,6 +100,8 @@ def test_what_was_taken_back_is_not_done_by_a_worker_that_starts_later(
     assert stored(visit.lab, order[7:]) is None, "only the row says so yet"
     broker = redis.Redis.from_url(visit.lab.broker_url, decode_responses=True)
     (message,) = [json.loads(one)["headers"] for one in broker.lrange("lab", 0, -1)]
+    again = visit.accepted(visit.post(f"/photos/{photo['id']}/orders"))
+    assert visit.delete(again).json()["state"] == "REVOKED", "an order of any kind"
     assert message["id"] == order[7:]
     eta = datetime.fromisoformat(message["eta"])
     assert eta == due
@@ -108,9 +110,11 @@ def test_what_was_taken_back_is_not_done_by_a_worker_that_starts_later(
     last = publication(visit, sentinel, in_seconds(0.5))
     visit.lab.start("worker")
     visit.until(last, "SUCCESS")
-    is_stored(visit.lab, order[7:], "REVOKED")
-    status = visit.get(order)
-    assert status["error"] == {"type": "TaskRevokedError", "message": "taken back"}
+    for taken in (order, again):
+        is_stored(visit.lab, taken[7:], "REVOKED")
+        status = visit.get(taken)
+        assert (status["state"], status["print"]) == ("REVOKED", None)
+        assert status["error"] == {"type": "TaskRevokedError", "message": "taken back"}
     assert published(visit, photo) is None
 
 

@@ -100,6 +100,21 @@ def test_a_server_that_is_away_gets_the_letter_when_it_is_back(
     assert [letter["copies"] for letter in visit.letters(addressee)] == [1]
 
 
+def test_a_letter_that_is_taken_back_is_not_sent(
+    visit: Any, small_photo: bytes, addressee: str
+) -> None:
+    visit.post("/mail/mood", mood="refuses")
+    album = order(visit, small_photo, addressee)
+    wait_until(lambda: deliver_order(visit, album)["state"] == "RETRY", "a failed try")
+    delivery = f"/tasks/{deliver_order(visit, album)['id']}"
+    assert visit.delete(delivery).status_code == 202
+    visit.post("/mail/mood", mood="takes")
+    visit.until(delivery, "REVOKED")
+    assert visit.until(album, "REVOKED")["result"] is None
+    assert visit.query("select sent from letter where id = ?", letter_id(visit, album)) == [(None,)]
+    assert visit.letters(addressee) == []
+
+
 # --- a server that says no for good --------------------------------------------------------------
 
 

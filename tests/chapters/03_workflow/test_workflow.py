@@ -123,6 +123,20 @@ def test_an_album_that_is_ordered_again_is_mailed_again(visit: Any, small_photo:
     assert empty_fields(sheet_of(visit, second), 3) == [1]
 
 
+def test_a_photo_that_comes_late_is_not_on_the_sheet(visit: Any, small_photo: bytes) -> None:
+    path = visit.album(*[small_photo] * 4)
+    family = visit.lab.services["worker"].family()
+    for process in family:
+        process.suspend()
+    visit.accepted(visit.post(f"{path}/orders"))
+    visit.accepted(visit.hand_in(small_photo, "late.jpg", f"{path}/photos"), 201)
+    for process in family:
+        process.resume()
+    album = visit.finished(path)
+    assert (len(album["photos"]), album["progress"]["total"]) == (5, 6)
+    assert sheet_of(visit, album).size == (4 * 320 + 20, 290 + 20), "one row of four"
+
+
 def test_progress_rises_to_the_total(visit: Any, small_photo: bytes) -> None:
     path = visit.album(*[small_photo] * 12)
     visit.accepted(visit.post(f"{path}/orders"))
