@@ -102,7 +102,7 @@ def redis(port: int) -> None:
 @main.command()
 @click.argument("chapter_name", metavar="CHAPTER", default="01", envvar="CHAPTER")
 @click.option("--watch", is_flag=True, envvar="WATCH", help="Check again on each save.")
-@click.option("--deadline", default=30.0, show_default=True, help="Seconds that a check may take.")
+@click.option("--deadline", default=60.0, show_default=True, help="Seconds that a check may take.")
 def check(chapter_name: str, watch: bool, deadline: float) -> None:
     """Check your exercises of CHAPTER, and give a hint for the first that fails."""
     from workbench import exercises

@@ -37,4 +37,5 @@ def test_the_lesson_has_a_stop_after_each_sitting_and_a_task_at_each_sections_en
     assert len(numbered) == 6
     for section in numbered:
         assert "**Try it.**" in section, section.partition("\n")[0]
-    assert len(re.findall(r"^\*A good place to stop", LESSON, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\*A good place to stop", LESSON, re.MULTILINE)) == 3
+    assert len(re.findall(r"^\*A good place for a pause", LESSON, re.MULTILINE)) == 3
