@@ -141,32 +141,25 @@ class Runs(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(3) as found:
-        yield found
-        found.shutdown(cancel_futures=True)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor) -> Runs:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Check the exercises as they come, and with the solutions in their place."""
     tmp = tmp_path_factory.mktemp("exercises")
     solved = {name: House(tmp / name) for name in CHAPTERS}
     for name, house in solved.items():
         house.copy_solved(name)
-    return Runs(
-        starts={name: pool.submit(starts, name, tmp / "var") for name in CHAPTERS},
-        solved={name: pool.submit(house.check, name) for name, house in solved.items()},
-    )
+    with ThreadPoolExecutor(1) as pool:  # each checks several at the same time
+        yield Runs(
+            starts={name: pool.submit(starts, name, tmp / "var") for name in CHAPTERS},
+            solved={name: pool.submit(house.check, name) for name, house in solved.items()},
+        )
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="module")
-def verdicts(
-    tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor
-) -> Iterator[Verdicts]:
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
     """Check all other answers, right and wrong; by exercise, by kind of answer."""
     tmp = tmp_path_factory.mktemp("answers")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as pool:
         patch.setattr(chapter, "VAR", tmp / "var")
         yield {
             name: {
@@ -175,6 +168,7 @@ def verdicts(
             }
             for name, path in EXERCISES.items()
         }
+        pool.shutdown(cancel_futures=True)
 
 
 def answers(exercise: Path, tmp: Path) -> dict[str, Path]:

@@ -275,16 +275,29 @@ def test_watch_shows_retries(visit: Any, small_photo: bytes, run: Run) -> None:
     visit.post(f"{album}/orders")
     letter = wait_until(lambda: visit.query("select id from letter where sent is null"), "a letter")
 
+    def retried() -> set[str]:
+        """Return the ids of letters' deliveries that were retried, besides the album's own."""
+        said = "\n".join(visit.lab.log.lines("worker"))
+        found = re.findall(r"Task tasks\.deliver\[(\S+)\] retry: ", said)
+        return set(found) - {visit.get(album)["orders"][-1]["id"]}
+
+    before = retried()
+
     def lines() -> list[str]:
         return watched(run, {"retries": f"tasks.deliver {letter[0][0]}"})["retries"]
 
     with ThreadPoolExecutor() as pool:
         watching = pool.submit(lines)
-        wait_until(lambda: visit.get(album)["tries"] >= 4, "some tries", 30)
+        wait_until(lambda: retried() - before, "a retry of the task that is watched", 60)
         visit.post("/mail/mood", mood="takes")
         found = watching.result()
-    again = (
-        "(, task-received, task-retried, task-started|, task-retried, task-received, task-started)"
-    )
-    assert re.fullmatch(rf"{BEGUN}{again}+, task-succeeded", found[1])
-    assert re.fullmatch("stored: (STARTED, RETRY, )+STARTED, SUCCESS", found[2])
+    # After a short pause it may be received again before the retry is told.
+    told = found[1].removeprefix("events: ").split(", ")
+    assert (told[0], told[-1]) == ("task-sent", "task-succeeded")
+    retries = told.count("task-retried")
+    assert retries >= 1
+    assert told.count("task-received") == told.count("task-started") == retries + 1
+    # After no pause at all the other process may begin before this one has stored RETRY.
+    stored = re.sub(r" \(\d+ times\)", "", found[2].removeprefix("stored: ")).split(", ")
+    assert set(stored) == {"STARTED", "RETRY", "SUCCESS"}
+    assert (stored[0], stored[-1]) == ("STARTED", "SUCCESS")

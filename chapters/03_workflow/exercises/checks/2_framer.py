@@ -75,6 +75,7 @@ def check(bench: Bench, answer: Path) -> None:
     port = probes.free_port()
     shop, app = Shop(), create_app()
     celery = app.extensions["celery"]
+    app.test_cli_runner().invoke(args=["init-db"])  # each task looks whether it was taken back
     bench.add("worker", worker(port, answer))
     bench.start("worker")
 
