@@ -27,7 +27,7 @@ class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist br
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TogetherScheduling:
-    """Choose how two processes share the tests."""
+    """Choose how the processes share the tests."""
     return TogetherScheduling(config, log)
 
 

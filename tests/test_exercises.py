@@ -133,25 +133,23 @@ class House:
 Verdicts = dict[str, dict[str, Future[Verdict]]]
 
 
-class Runs(NamedTuple):
-    """What takes time, done at the same time; by chapter."""
-
-    starts: dict[str, Future[Ended]]
-    solved: dict[str, Future[Ended]]
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Ended]]]:
+    """Check the exercises as they come; by chapter."""
+    var = tmp_path_factory.mktemp("exercises") / "var"
+    with ThreadPoolExecutor(1) as pool:  # each checks several at the same time
+        yield {name: pool.submit(starts, name, var) for name in CHAPTERS}
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """Check the exercises as they come, and with the solutions in their place."""
-    tmp = tmp_path_factory.mktemp("exercises")
-    solved = {name: House(tmp / name) for name in CHAPTERS}
-    for name, house in solved.items():
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Ended]]]:
+    """Check the solutions in their place; by chapter."""
+    houses = {name: House(tmp_path_factory.mktemp("solved") / name) for name in CHAPTERS}
+    for name, house in houses.items():
         house.copy_solved(name)
-    with ThreadPoolExecutor(1) as pool:  # each checks several at the same time
-        yield Runs(
-            starts={name: pool.submit(starts, name, tmp / "var") for name in CHAPTERS},
-            solved={name: pool.submit(house.check, name) for name, house in solved.items()},
-        )
+    with ThreadPoolExecutor(1) as pool:
+        yield {name: pool.submit(house.check, name) for name, house in houses.items()}
         pool.shutdown(cancel_futures=True)
 
 
@@ -277,11 +275,13 @@ def test_endless_loop_is_ended_and_located(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_start_runs_and_fails_one_named_assertion(runs: Runs, name: str) -> None:
+def test_start_runs_and_fails_one_named_assertion(
+    started: dict[str, Future[Ended]], name: str
+) -> None:
     exercise = EXERCISES[name]
     skip_if_worked_on([exercise])
     assert "TODO" in exercise.read_text()
-    output = runs.starts[exercise.parent.parent.name].result().output
+    output = started[exercise.parent.parent.name].result().output
     found = re.search(f"✗ {exercise.stem}: (.*)", output)
     assert found, output
     assert re.fullmatch(r"(?!\w+(Error|Exit): ).*\.", found[1]), "a sentence, not an error"
@@ -305,18 +305,21 @@ def test_plausible_wrong_answers_fail_a_named_assertion(verdicts: Verdicts, name
         assert verdicts[name][kind].result().state == "failed", kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_solutions_pass(runs: Runs, name: str) -> None:
-    status, output = runs.solved[name].result()
+def test_solutions_pass(solved: dict[str, Future[Ended]], name: str) -> None:
+    status, output = solved[name].result()
     assert re.findall("✓ (.*)", output) == stems(name), output
     assert f"solutions in chapters/{name}/exercises/solutions/" in output
     assert status == 0
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_check_of_the_starts_gives_a_line_each_and_the_first_hint(runs: Runs, name: str) -> None:
+def test_check_of_the_starts_gives_a_line_each_and_the_first_hint(
+    started: dict[str, Future[Ended]], name: str
+) -> None:
     skip_if_worked_on([path for path in EXERCISES.values() if path.parent.parent.name == name])
-    status, output = runs.starts[name].result()
+    status, output = started[name].result()
     assert status == 1
     assert re.findall("✗ (.*?): ", output) == stems(name), output
     folder = ROOT / "chapters" / name / "exercises"

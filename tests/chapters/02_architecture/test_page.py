@@ -96,10 +96,11 @@ def tab_to(lab_page: Page, selector: str) -> None:
     raise AssertionError(f"Tab never reaches {selector}")
 
 
+@pytest.mark.slow  # chapter 3's page is opened each time, and does the same
 @pytest.mark.parametrize(
     ("size", "scheme", "by_keyboard"),
     [
-        pytest.param(WIDE, "light", False, id="wide", marks=pytest.mark.slow),
+        pytest.param(WIDE, "light", False, id="wide"),
         pytest.param(NARROW, "dark", True, id="narrow-by-keyboard"),
     ],
 )

@@ -44,12 +44,14 @@ def celery(lab: Bench) -> Celery:
 # --- 1: what `celery -A` finds -------------------------------------------------------------------
 
 
+@pytest.mark.slow  # the lesson does the same each time
 def test_celery_takes_a_name_app_for_its_own() -> None:
     words = "AttributeError: 'Flask' object has no attribute 'user_options'"
     assert words in said("celery -A traps.wrong_app report")
     assert "software -> celery" in said("celery -A traps.wrong_app:celery_app report"), "mended"
 
 
+@pytest.mark.slow  # the lesson does the same each time
 def test_celery_doesnt_call_a_factory() -> None:
     words = "AttributeError: 'function' object has no attribute 'user_options'"
     assert words in said("celery -A lab:create_app report")
