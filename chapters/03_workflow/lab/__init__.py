@@ -1,6 +1,7 @@
 """The photo lab as a package: `create_app` makes an app, and another one if you call it again."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config["DIR"] = Path(app.root_path).parent / "var"  # photos, prints, the database
     app.config["SMTP_PORT"] = 8025  # of the mail server, on this machine
     app.config["OWNER"] = "owner@photo-lab.example"  # who gets the report
-    app.config["CELERY"] = dict(DEFAULTS)  # a copy: two apps must not share it
+    app.config["CELERY"] = deepcopy(DEFAULTS)  # two apps must not share it
     app.config.from_prefixed_env("LAB")  # LAB_DIR, or LAB_CELERY__task_default_queue
     given = dict(config or {})
     app.config["CELERY"].update(given.pop("CELERY", {}))

@@ -230,7 +230,7 @@ async function makeAlbum(bring) {
 
 function showAlbum(album, $, card) {
   const { orders, progress, error, packing } = album;
-  const settled = !progress || error || album.state === "SUCCESS";
+  const settled = !progress || error || ["SUCCESS", "REVOKED"].includes(album.state);
   const part = (task) => orders.find((order) => order.task === task);
   const sheet = part("tasks.sheet"), letter = part("tasks.deliver");
   const laid = sheet?.state === "SUCCESS", stale = !settled && stuck(letter?.state);
@@ -247,6 +247,7 @@ function showAlbum(album, $, card) {
     : !progress ? "not ordered yet"
     : error ? `Not finished. ${reason(error)}`
     : album.state === "SUCCESS" ? "Done: developed, laid out, mailed."
+    : album.state === "REVOKED" ? "A part of it was taken back."
     : album.state === "PENDING" ? "waiting in the queue …" : `${progress.done} of ${progress.total}: ${doing} …`);
   const names = new Map(album.photos.map(({ id, name }) => [id, name]));
   const notes = orders.filter(({ result }) => result?.error).map(({ photo }) => `${names.get(photo)} can't be read, so its field stays empty.`);
