@@ -20,7 +20,7 @@ def main() -> None:
     """Print the median and the worst, in milliseconds; a task that adds two numbers is no time."""
     with (
         TemporaryDirectory() as folder,
-        Bench("03", folder=Path(folder), only=["worker"]) as bench,
+        Bench("03", folder=Path(folder), only=["web", "worker"]) as bench,
     ):
         celery = Celery(broker=bench.broker_url, backend=bench.result_backend)
         begin = datetime.now(UTC) + timedelta(seconds=3)
