@@ -3,9 +3,15 @@
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
+
+from workbench.bench import Bench
+from workbench.log import Log
+from workbench.probes import answers_http, free_port
+from workbench.service import Service
 
 REFUSED_WITHIN, SILENT_WITHIN = 2.0, 5.0  # seconds, as DESIGN promises
 
@@ -52,3 +58,39 @@ def drops() -> socket.socket:
 fillers: list[socket.socket] = []
 WAYS = {"refuses": refuses, "drops": drops, "is silent": is_silent}
 BROKERS = {"redis": "redis://127.0.0.1:{}/0", "rabbitmq": "amqp://guest@127.0.0.1:{}//"}
+
+
+@contextlib.contextmanager
+def served(
+    lab: Bench, command: str, folder: Path, broker: str, part: str, way: str
+) -> Iterator[str]:
+    """Serve an app while its broker or its backend is away; give its address.
+
+    The command has a {port}; the folder is for the app's files.
+    """
+    with WAYS[way]() as server:
+        port = free_port()
+        urls = {"broker": lab.broker_url, "backend": lab.result_backend}
+        template = BROKERS[broker] if part == "broker" else BROKERS["redis"]
+        urls[part] = template.format(server.getsockname()[1])
+        service = Service(
+            "web",
+            command.format(port=port),
+            ready=answers_http(port),
+            log=Log(),
+            cwd=lab.chapter.path,
+            env=lab.env
+            | {
+                "CELERY_BROKER_URL": urls["broker"],
+                "CELERY_RESULT_BACKEND": urls["backend"],
+                "LAB_DIR": str(folder),
+            },
+        )
+        try:
+            service.launch()
+            service.wait()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            service.close()
+            while fillers:
+                fillers.pop().close()

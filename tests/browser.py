@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FilePayload,
+    Page,
+    ViewportSize,
+    sync_playwright,
+)
 
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 360, "height": 740}
@@ -37,13 +44,22 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def page(browser: Browser, url: str, size: ViewportSize, **options: object) -> Iterator[Page]:
-    """Open a page; fail if its console holds an error in the end."""
+def page(
+    browser: Browser, url: str, size: ViewportSize, *, troubled: bool = False, **options: object
+) -> Iterator[Page]:
+    """Open a page; fail if its console holds an error in the end.
+
+    On a troubled page requests may be refused: that, Chromium writes to the console itself.
+    """
     opened = browser.new_page(viewport=size, **options)  # type: ignore[arg-type]
     said: list[str] = []
-    opened.on(
-        "console", lambda message: said.append(message.text) if message.type == "error" else None
-    )
+
+    def note(message: ConsoleMessage) -> None:
+        refused = troubled and message.text.startswith("Failed to load resource")
+        if message.type == "error" and not refused:
+            said.append(message.text)
+
+    opened.on("console", note)
     opened.on("pageerror", lambda error: said.append(str(error)))
     opened.goto(url)
     try:
@@ -51,3 +67,21 @@ def page(browser: Browser, url: str, size: ViewportSize, **options: object) -> I
     finally:
         opened.close()
     assert said == [], "the browser's console holds no error"
+
+
+def photo_file(content: bytes, name: str = "mine.jpg") -> FilePayload:
+    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
+
+
+def nothing_sticks_out(opened: Page) -> None:
+    wider = opened.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not wider, "nothing sticks out to the side"
+
+
+def tab_to(opened: Page, selector: str) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(60):
+        opened.keyboard.press("Tab")
+        if opened.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab never reaches {selector}")

@@ -22,7 +22,7 @@ def take_back(order: Order) -> None:
 
 
 def stop_if_taken_back(task: Task[Any, Any]) -> None:
-    """End this task, as revoked, if its order was taken back after a worker had taken it."""
+    """End this task, as revoked, if its order was taken back."""
     if db.session.scalar(db.select(Order.taken_back).filter_by(id=task.request.id)):
         task.backend.mark_as_revoked(str(task.request.id), "taken back", request=task.request)
         raise Ignore

@@ -11,11 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.away import BROKERS, REFUSED_WITHIN, SILENT_WITHIN, WAYS, fillers, is_a_503, timed
+from tests.away import REFUSED_WITHIN, SILENT_WITHIN, WAYS, is_a_503, served, timed
 from workbench.bench import Bench
-from workbench.log import Log
-from workbench.probes import answers_http, free_port
-from workbench.service import Service
 
 CHAPTER = Path(__file__).parents[3] / "chapters/01_overview"
 
@@ -126,32 +123,9 @@ def web(
     redis_lab: Bench, broker: str, part: str, way: str, tmp_path: Path
 ) -> Iterator[tuple[str, Path]]:
     """Serve the app while a part is away; return its address and where its files lie."""
-    with WAYS[way]() as away:
-        port = free_port()
-        urls = {"broker": redis_lab.broker_url, "backend": redis_lab.result_backend}
-        template = BROKERS[broker] if part == "broker" else BROKERS["redis"]
-        urls[part] = template.format(away.getsockname()[1])
-        service = Service(
-            "web",
-            f"waitress-serve --listen=127.0.0.1:{port} --threads=1 app:app",
-            ready=answers_http(port),
-            log=Log(),
-            cwd=CHAPTER,
-            env=redis_lab.env
-            | {
-                "CELERY_BROKER_URL": urls["broker"],
-                "CELERY_RESULT_BACKEND": urls["backend"],
-                "LAB_DIR": str(tmp_path),
-            },
-        )
-        try:
-            service.launch()
-            service.wait()
-            yield f"http://127.0.0.1:{port}", tmp_path
-        finally:
-            service.close()
-            while fillers:
-                fillers.pop().close()
+    command = "waitress-serve --listen=127.0.0.1:{port} --threads=1 app:app"
+    with served(redis_lab, command, tmp_path, broker, part, way) as address:
+        yield address, tmp_path
 
 
 @pytest.mark.parametrize(

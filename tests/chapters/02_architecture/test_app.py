@@ -149,12 +149,12 @@ def test_an_order_is_accepted_developed_and_handed_out(
 
 
 def test_an_order_waits_while_no_worker_runs(
-    any_lab_to_break: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
 ) -> None:
-    end_worker(any_lab_to_break)
-    answer = hand_in(visitor, any_lab_to_break, small_photo)
+    end_worker(any_lab)
+    answer = hand_in(visitor, any_lab, small_photo)
     assert answer.status_code == 202
-    waiting = visitor.get(any_lab_to_break.url + answer.headers["Location"])
+    waiting = visitor.get(any_lab.url + answer.headers["Location"])
     assert waiting.status_code == 200
     assert waiting.json() == {
         "id": answer.json()["id"],
@@ -164,11 +164,11 @@ def test_an_order_waits_while_no_worker_runs(
         "error": None,
         "print": None,
     }
-    shown = card(visitor, any_lab_to_break, answer.json()["id"])
+    shown = card(visitor, any_lab, answer.json()["id"])
     assert shown["seconds"] is None
     assert shown["order"] == waiting.json()
-    any_lab_to_break.start("worker")
-    assert settled(visitor, any_lab_to_break.url + answer.headers["Location"])["state"] == "SUCCESS"
+    any_lab.start("worker")
+    assert settled(visitor, any_lab.url + answer.headers["Location"])["state"] == "SUCCESS"
 
 
 def test_a_failed_task_is_an_answer_without_traceback(

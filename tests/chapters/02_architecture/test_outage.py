@@ -13,12 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.away import BROKERS, REFUSED_WITHIN, SILENT_WITHIN, WAYS, fillers, is_a_503, timed
+from tests.away import REFUSED_WITHIN, SILENT_WITHIN, WAYS, is_a_503, served, timed
 from tests.waiting import wait_until
 from workbench.bench import Bench
-from workbench.log import Log
-from workbench.probes import answers_http, free_port
-from workbench.service import Service
 
 Settled = Callable[[httpx.Client, str], dict[str, Any]]
 PHOTO = "6a8f12a0-0000-4000-8000-000000000001"
@@ -120,9 +117,9 @@ def away(lab: Bench, server: str, way: str) -> Iterator[None]:
 
 
 def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
-    any_lab_to_break: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
 ) -> None:
-    lab = any_lab_to_break
+    lab = any_lab
     visit = Visit(visitor, lab, small_photo, settled)  # its connection will be a dead one
     web, before = lab.services["web"].pid, kept(lab.folder / "lab")
     lab.stop("broker")
@@ -276,6 +273,11 @@ def test_a_server_that_starts_without_a_database_for_results_says_so_in_time(
 
 # --- each way of being away, for broker and backend, alone ---------------------------------------
 
+WEB = (
+    "flask --app lab init-db && exec waitress-serve --threads=4 "
+    "--listen=127.0.0.1:{port} --call lab:create_app"
+)
+
 
 @pytest.fixture
 def web(
@@ -287,45 +289,19 @@ def web(
     tmp_path: Path,
 ) -> Iterator[str]:
     """Serve a lab that has one order, while a part is away; return its address."""
-    lab = labs("redis", "redis")
-    with WAYS[way]() as server:
-        port = free_port()
-        urls = {"broker": lab.broker_url, "backend": lab.result_backend}
-        template = BROKERS[broker] if part == "broker" else BROKERS["redis"]
-        urls[part] = template.format(server.getsockname()[1])
-        service = Service(
-            "web",
-            "flask --app lab init-db && exec waitress-serve --threads=4 "
-            f"--listen=127.0.0.1:{port} --call lab:create_app",
-            ready=answers_http(port),
-            log=Log(),
-            cwd=lab.chapter.path,
-            env=lab.env
-            | {
-                "CELERY_BROKER_URL": urls["broker"],
-                "CELERY_RESULT_BACKEND": urls["backend"],
-                "LAB_DIR": str(tmp_path),
-            },
-        )
-        try:
-            service.launch()
-            service.wait()
-            (tmp_path / "photos").mkdir()
-            (tmp_path / "photos" / PHOTO).write_bytes(small_photo)
-            with closing(sqlite3.connect(tmp_path / "lab.sqlite")) as database, database:
-                database.execute(
-                    "insert into photo (id, name, taken_in) values (?, ?, ?)",
-                    [PHOTO, "photo.jpg", time.time()],
-                )
-                database.execute(
-                    'insert into "order" (id, task, placed, photo_id) values (?, ?, ?, ?)',
-                    [ORDER, "tasks.develop", time.time(), PHOTO],
-                )
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            service.close()
-            while fillers:
-                fillers.pop().close()
+    with served(labs("redis", "redis"), WEB, tmp_path, broker, part, way) as address:
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / PHOTO).write_bytes(small_photo)
+        with closing(sqlite3.connect(tmp_path / "lab.sqlite")) as database, database:
+            database.execute(
+                "insert into photo (id, name, taken_in) values (?, ?, ?)",
+                [PHOTO, "photo.jpg", time.time()],
+            )
+            database.execute(
+                'insert into "order" (id, task, placed, photo_id) values (?, ?, ?, ?)',
+                [ORDER, "tasks.develop", time.time(), PHOTO],
+            )
+        yield address
 
 
 CASES = [

@@ -3,13 +3,13 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 
-from tests.browser import NARROW, WIDE, chromium, page
+from tests.browser import NARROW, WIDE, chromium, nothing_sticks_out, page, photo_file, tab_to
 from tests.waiting import wait_until
 from workbench.bench import Bench
 
@@ -47,32 +47,6 @@ def empty_lab(lab: Bench, visitor: httpx.Client) -> Bench:
     return lab
 
 
-@contextmanager
-def troubled_page(browser: Browser, url: str) -> Iterator[Page]:
-    """Open a page whose requests may be refused; Chromium writes that to its console itself."""
-    opened = browser.new_page(viewport=WIDE)
-    said: list[str] = []
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.on(
-        "console",
-        lambda message: (
-            said.append(message.text)
-            if message.type == "error" and not message.text.startswith("Failed to load resource")
-            else None
-        ),
-    )
-    opened.goto(url)
-    try:
-        yield opened
-    finally:
-        opened.close()
-    assert said == [], "the page itself made no error"
-
-
-def photo_file(content: bytes, name: str = "mine.jpg") -> FilePayload:
-    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
-
-
 def hand_in(lab_page: Page, *files: FilePayload) -> None:
     lab_page.locator("#files").set_input_files(list(files))
 
@@ -80,20 +54,6 @@ def hand_in(lab_page: Page, *files: FilePayload) -> None:
 def counts(lab_page: Page) -> list[str]:
     """Return what the boxes of the four parts say."""
     return lab_page.locator(".parts output").all_inner_texts()
-
-
-def nothing_sticks_out(lab_page: Page) -> None:
-    wider = lab_page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    assert not wider, "nothing sticks out to the side"
-
-
-def tab_to(lab_page: Page, selector: str) -> None:
-    """Press Tab until an element has the focus."""
-    for _ in range(40):
-        lab_page.keyboard.press("Tab")
-        if lab_page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"Tab never reaches {selector}")
 
 
 @pytest.mark.slow  # chapter 3's page is opened each time, and does the same
@@ -162,7 +122,7 @@ def test_own_photos_are_developed_whatever_their_names(
 def test_what_cant_be_developed_is_said_in_words(
     empty_lab: Bench, browser: Browser, small_photo: bytes
 ) -> None:
-    with troubled_page(browser, empty_lab.url) as lab_page:
+    with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
         hand_in(
             lab_page,
             photo_file(small_photo),
@@ -212,7 +172,7 @@ def test_a_page_that_is_opened_later_shows_the_gallery_and_develops_again_by_key
 def test_a_server_that_stops_is_said_and_the_page_recovers(
     empty_lab: Bench, browser: Browser, small_photo: bytes
 ) -> None:
-    with troubled_page(browser, empty_lab.url) as lab_page:
+    with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
         hand_in(lab_page, photo_file(small_photo))
         expect(lab_page.locator(".card .print")).to_have_count(1)
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -20,40 +19,17 @@ from celery import Celery
 from celery._state import _on_app_finalizers  # type: ignore[attr-defined]
 from flask import Flask
 
+from tests.labs import EACH_PAIR, Labs, labs_of
 from tests.waiting import wait_until
 from workbench.bench import Bench
-from workbench.brokers import find_rabbitmq
-from workbench.trouble import Trouble
 
-Labs = Callable[[str, str], Bench]
-
-PAIRS = ["redis-redis", "redis-database", "rabbitmq-redis", "rabbitmq-database"]
 ENDS = ("SUCCESS", "FAILURE", "REVOKED")
 
 
 @pytest.fixture(scope="session")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
     """Return a function that runs the chapter on a broker and a backend, once for all tests."""
-    running: dict[str, Bench] = {}
-
-    def run(broker: str, backend: str) -> Bench:
-        pair = f"{broker}-{backend}"
-        if broker == "rabbitmq":
-            try:
-                find_rabbitmq()
-            except Trouble as trouble:
-                pytest.skip(trouble.message)
-        if pair not in running:
-            folder = tmp_path_factory.mktemp(pair)
-            bench = Bench("03", broker=broker, backend=backend, folder=folder)
-            running[pair] = bench.__enter__()  # which closes what it has begun, if it fails
-        return running[pair]
-
-    try:
-        yield run
-    finally:
-        with ThreadPoolExecutor() as pool:  # each takes a while
-            list(pool.map(Bench.close, running.values()))
+    yield from labs_of("03", tmp_path_factory)
 
 
 @pytest.fixture
@@ -64,9 +40,7 @@ def lab(labs: Labs) -> Iterator[Bench]:
     mend(bench)
 
 
-@pytest.fixture(
-    params=[PAIRS[0], *(pytest.param(pair, marks=pytest.mark.slow) for pair in PAIRS[1:])]
-)
+@pytest.fixture(params=EACH_PAIR)
 def any_lab_to_break(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Bench]:
     """Use the chapter on each pair of servers, and mend what the test has broken."""
     bench = labs(*request.param.split("-"))

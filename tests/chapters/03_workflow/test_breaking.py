@@ -1,11 +1,13 @@
 """What breaks: a worker in the middle of an album, and one beat too many."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import redis
 from celery import Celery
 
 from tests.waiting import wait_until
@@ -205,3 +207,35 @@ def test_a_pidfile_keeps_a_second_beat_from_starting(lab: Bench, run: Run, tmp_p
         lab.stop("beat_1")
         del lab.services["beat_1"]
     assert not (tmp_path / "beat.pid").exists(), "it goes with its beat"
+
+
+@pytest.mark.slow
+def test_a_worker_that_holds_a_publication_gives_it_back_if_stopped_and_ends_with_its_redis(
+    visit: Any, small_photo: bytes
+) -> None:
+    """The second is Celery's: with nothing in its hands, a worker waits for its broker."""
+    lab, photo = visit.lab, visit.developed(small_photo)
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    order = visit.accepted(visit.post(photo["publish"], at=soon))
+    task_id = order.removeprefix("/tasks/").encode()
+    broker = redis.Redis.from_url(lab.broker_url)
+
+    def in_queue() -> bool:
+        return any(task_id in message for message in broker.lrange("lab", 0, -1))
+
+    def held() -> bool:
+        return any(task_id in message for message in broker.hvals("unacked"))
+
+    wait_until(held, "the worker to take it")
+    lab.stop("worker")
+    assert in_queue()
+    lab.start("worker")
+    wait_until(held, "the next worker to take it")
+
+    lab.stop("broker")
+    wait_until(lambda: "worker" in lab.dead(), "the worker to end")
+    visit.says("worker", "Unrecoverable error")
+    lab.start_all()
+    assert not in_queue()
+    assert held(), "it waits for Redis' visibility timeout"
+    broker.delete("unacked", "unacked_index")

@@ -1,7 +1,14 @@
 """What the lesson says of files, and draws: the tables of moves and news, the picture."""
 
 import re
+from datetime import timedelta
+from inspect import getsource
 from pathlib import Path
+
+import pytest
+from celery import Celery, Task
+from celery.app import autoretry
+from celery.worker import state
 
 from tests.proof import moves
 
@@ -39,3 +46,20 @@ def test_the_lesson_has_a_stop_after_each_sitting_and_a_task_at_each_sections_en
         assert "**Try it.**" in section, section.partition("\n")[0]
     assert len(re.findall(r"^\*A good place to stop", LESSON, re.MULTILINE)) == 3
     assert len(re.findall(r"^\*A good place for a pause", LESSON, re.MULTILINE)) == 3
+
+
+def test_what_the_lesson_says_of_celerys_defaults_is_so() -> None:
+    assert Task.max_retries == 3
+    assert Task.default_retry_delay == timedelta(minutes=3).total_seconds()
+    source = " ".join(getsource(autoretry).split())
+    assert "'retry_backoff_max', 600)" in source
+    assert "'retry_jitter', True)" in source
+    assert timedelta(hours=3).total_seconds() == state.REVOKE_EXPIRES
+    waits = [min(2**number, 60) for number in range(10)]
+    assert sum(waits) == pytest.approx(timedelta(minutes=5).total_seconds(), abs=5)
+
+
+def test_rpc_has_no_chords() -> None:
+    backend = Celery(backend="rpc://", broker="memory://").backend
+    with pytest.raises(NotImplementedError, match="does not support chords"):
+        backend.ensure_chords_allowed()

@@ -13,15 +13,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.away import BROKERS, REFUSED_WITHIN, SILENT_WITHIN, WAYS, fillers, is_a_503, timed
+from tests.away import REFUSED_WITHIN, SILENT_WITHIN, WAYS, is_a_503, served, timed
 from tests.waiting import wait_until
 from workbench.bench import Bench
-from workbench.log import Log
-from workbench.probes import answers_http, free_port
-from workbench.service import Service
 
 PHOTO, IN_ALBUM, ALBUM, ORDER = (f"6a8f12a0-0000-4000-8000-00000000000{n}" for n in range(1, 5))
 Rows = dict[str, set[str]]
+WEB = (
+    "flask --app lab init-db && exec waitress-serve --threads=4 "
+    "--listen=127.0.0.1:{port} --call lab:create_app"
+)
 
 
 def kept(folder: Path) -> Rows:
@@ -78,37 +79,11 @@ def web(
     tmp_path: Path,
 ) -> Iterator[str]:
     """Serve a lab that has something in it, while a part is away; return its address."""
-    with WAYS[way]() as server:
-        port = free_port()
-        urls = {"broker": lab.broker_url, "backend": lab.result_backend}
-        template = BROKERS[broker] if part == "broker" else BROKERS["redis"]
-        urls[part] = template.format(server.getsockname()[1])
-        service = Service(
-            "web",
-            "flask --app lab init-db && exec waitress-serve --threads=4 "
-            f"--listen=127.0.0.1:{port} --call lab:create_app",
-            ready=answers_http(port),
-            log=Log(),
-            cwd=lab.chapter.path,
-            env=lab.env
-            | {
-                "CELERY_BROKER_URL": urls["broker"],
-                "CELERY_RESULT_BACKEND": urls["backend"],
-                "LAB_DIR": str(tmp_path),
-            },
-        )
-        try:
-            service.launch()
-            service.wait()
-            fill(tmp_path, small_photo)
-            address = f"http://127.0.0.1:{port}"
-            visitor.get(f"{address}/photos")  # the first visitor waits for imports, too
-            is_a_503(visitor.post(f"{address}/my-task", data={"arg1": 1, "arg2": 2}))
-            yield address
-        finally:
-            service.close()
-            while fillers:
-                fillers.pop().close()
+    with served(lab, WEB, tmp_path, broker, part, way) as address:
+        fill(tmp_path, small_photo)
+        visitor.get(f"{address}/photos")  # the first visitor waits for imports, too
+        is_a_503(visitor.post(f"{address}/my-task", data={"arg1": 1, "arg2": 2}))
+        yield address
 
 
 CASES = [

@@ -4,16 +4,16 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zipfile import ZipFile
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
-from tests.browser import NARROW, WIDE, chromium, page
+from tests.browser import NARROW, WIDE, chromium, nothing_sticks_out, page, photo_file, tab_to
 from tests.waiting import wait_until
 from workbench.bench import Bench
 
@@ -55,32 +55,6 @@ def empty_lab(lab: Bench, visitor: httpx.Client) -> Bench:
     return lab
 
 
-@contextmanager
-def troubled_page(browser: Browser, url: str, size: ViewportSize = WIDE) -> Iterator[Page]:
-    """Open a page whose requests may be refused; Chromium writes that to its console itself."""
-    opened = browser.new_page(viewport=size)
-    said: list[str] = []
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.on(
-        "console",
-        lambda message: (
-            said.append(message.text)
-            if message.type == "error" and not message.text.startswith("Failed to load resource")
-            else None
-        ),
-    )
-    opened.goto(url)
-    try:
-        yield opened
-    finally:
-        opened.close()
-    assert said == [], "the page itself made no error"
-
-
-def photo_file(content: bytes, name: str = "mine.jpg") -> FilePayload:
-    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
-
-
 def hand_in(lab_page: Page, *files: FilePayload) -> None:
     lab_page.locator("#files").set_input_files(list(files))
 
@@ -92,24 +66,10 @@ def make_album(lab_page: Page, *files: FilePayload, **form: str) -> None:
     lab_page.locator("#album-files").set_input_files(list(files))
 
 
-def nothing_sticks_out(lab_page: Page) -> None:
-    wider = lab_page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    assert not wider, "nothing sticks out to the side"
-
-
 def is_painted(picture: Locator) -> None:
     picture.scroll_into_view_if_needed()
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("image => image.naturalWidth") > 0
-
-
-def tab_to(lab_page: Page, selector: str) -> None:
-    """Press Tab until an element has the focus."""
-    for _ in range(60):
-        lab_page.keyboard.press("Tab")
-        if lab_page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"Tab never reaches {selector}")
 
 
 def publication(visit: Any, number: int = 0) -> Any:
@@ -120,7 +80,8 @@ def publication(visit: Any, number: int = 0) -> Any:
 def test_by_keyboard_a_print_is_published_and_taken_back(
     empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
 ) -> None:
-    where = {"color_scheme": "dark", "timezone_id": "Asia/Kolkata", "reduced_motion": "reduce"}
+    where: dict[str, Any] = {"color_scheme": "dark", "timezone_id": "Asia/Kolkata"}
+    where["reduced_motion"] = "reduce"
     with page(browser, empty_lab.url, NARROW, **where) as lab_page:
         expect(lab_page.locator("#says")).to_have_text("0 waiting, 0 in work, 0 developed.")
         hand_in(lab_page, photo_file(small_photo))
@@ -324,7 +285,7 @@ def test_what_is_wrong_is_said_where_it_was_pressed(
 ) -> None:
     notes = photo_file(b"Not a photo at all.\n", "notes.jpg")
     refusal = "This is not a photo we can read. Send a JPEG, PNG or WebP file."
-    with troubled_page(browser, empty_lab.url) as lab_page:
+    with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
         hand_in(lab_page, notes)
         refused = lab_page.locator("#gallery .card").filter(has_text="notes.jpg")
         expect(refused.locator(".state")).to_have_text(refusal)
@@ -364,7 +325,7 @@ def test_a_server_that_stops_is_said_and_the_page_recovers(
     empty_lab.stop("worker")
     run("celery -A make_celery purge --force")
     empty_lab.start("worker")
-    with troubled_page(browser, empty_lab.url) as lab_page:
+    with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
         hand_in(lab_page, photo_file(small_photo))
         expect(lab_page.locator(".print:visible")).to_have_count(1)
         trouble = lab_page.locator("#trouble")

@@ -1,11 +1,9 @@
 """What people do while something is under way: order again, add a photo, change their mind."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 
@@ -94,45 +92,3 @@ def test_a_mood_that_is_set_before_the_mail_server_starts_spoils_nothing(
         bench.start("mail")
         visit.ordered(small_photo, email="early@example.com")
         assert len(visit.letters("early@example.com")) == 1
-
-
-@pytest.mark.slow
-def test_a_worker_that_holds_a_publication_gives_it_back_if_stopped_and_ends_with_its_redis(
-    visit: Any, small_photo: bytes
-) -> None:
-    """The second is Celery's: with nothing in its hands, a worker waits for its broker."""
-    lab, photo = visit.lab, visit.developed(small_photo)
-    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    order = visit.accepted(visit.post(photo["publish"], at=soon))
-    task_id = order.removeprefix("/tasks/").encode()
-    broker = redis.Redis.from_url(lab.broker_url)
-
-    def in_queue() -> bool:
-        return any(task_id in message for message in broker.lrange("lab", 0, -1))
-
-    def held() -> bool:
-        return any(task_id in message for message in broker.hvals("unacked"))
-
-    wait_until(held, "the worker to take it")
-    lab.stop("worker")
-    assert in_queue()
-    lab.start("worker")
-    wait_until(held, "the next worker to take it")
-
-    pid = lab.services["worker"].pid
-    lab.stop("broker")
-    wait_until(lambda: not lives(pid), "the worker to end")
-    visit.says("worker", "Unrecoverable error")
-    lab.dead()  # so that it can be started again
-    lab.start_all()
-    assert not in_queue()
-    assert held(), "it waits for Redis' visibility timeout"
-    broker.delete("unacked", "unacked_index")
-
-
-def lives(pid: int | None) -> bool:
-    """Tell whether a process is neither gone nor a zombie."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
