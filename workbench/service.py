@@ -17,6 +17,7 @@ import psutil
 from mirakuru.base_env import processes_with_env
 from mirakuru.exceptions import ProcessFinishedWithError, TimeoutExpired
 
+from workbench import guard
 from workbench.log import Log
 from workbench.trouble import Died
 
@@ -106,6 +107,8 @@ class Service(mirakuru.base.SimpleExecutor):
         self._timeout = STARTS_WITHIN
         with postponed_signals():  # between starting a process and taking note of it
             super().start()
+            assert self.pid
+            guard.watch(self.pid, self._stop_signal)
 
     def wait(self) -> None:
         """Wait until the probe says ready. Raise Died if that doesn't happen."""

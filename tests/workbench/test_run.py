@@ -215,8 +215,9 @@ def test_ctrl_c_leaves_nothing_of_rabbitmq(tmp_path: Path) -> None:
     assert run.family() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_other_signals_end_it_too_even_while_it_starts(tmp_path: Path, number: int) -> None:
+    """A killed run can't stop anything any more: its guard does."""
     run = Run(tmp_path)
     run.read_until("Starting")
     wait_until(lambda: len(run.family()) > 2, "its first processes")

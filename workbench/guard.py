@@ -1,0 +1,69 @@
+"""A process that outlives ours: should we be killed, it stops what we have started.
+
+A run that ends as it should stops its processes itself; a notebook's kernel is often killed.
+"""
+
+import atexit
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+STOPS_WITHIN = 3.5  # seconds, for everything; what isn't done by then is killed
+
+_guards: list[subprocess.Popen[str]] = []
+
+
+def watch(pid: int, stop_signal: int) -> None:
+    """Have a process group stopped by this signal, should we end and leave it behind."""
+    if not _guards or _guards[-1].poll() is not None:
+        _guards.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "workbench.guard"],
+                cwd=Path(__file__).parents[1],
+                stdin=subprocess.PIPE,  # closed when we are gone, however that came about
+                text=True,
+                start_new_session=True,  # Ctrl-C in our terminal isn't meant for it
+            )
+        )
+        atexit.register(dismiss, _guards[-1])
+    stdin = _guards[-1].stdin
+    assert stdin
+    stdin.write(f"{pid} {stop_signal}\n")
+    stdin.flush()
+
+
+def dismiss(guard: subprocess.Popen[str]) -> None:
+    """Let a guard look for what we leave behind, and end."""
+    with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+        guard.communicate(timeout=2 * STOPS_WITHIN)
+
+
+def main() -> None:
+    """Note what we are told to watch; when nobody is left to tell us, stop it."""
+    watched: list[tuple[psutil.Process, int]] = []
+    for line in sys.stdin:
+        pid, stop_signal = map(int, line.split())
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # Tells a process from a later one that happens to get its number.
+            watched.append((psutil.Process(pid), stop_signal))
+    left = [(leader, number) for leader, number in watched if leader.is_running()]
+    families: list[psutil.Process] = []
+    for leader, number in left:
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            families += [leader, *leader.children(recursive=True)]
+            os.killpg(leader.pid, number)
+    _, alive = psutil.wait_procs(families, timeout=STOPS_WITHIN)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+if __name__ == "__main__":
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
+    main()
