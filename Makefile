@@ -8,6 +8,9 @@ BACKEND ?= redis
 export CHAPTER PORT BROKER BACKEND
 # Keeps compiled files out of the chapters.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
+# Keeps what they write out of your home.
+export IPYTHONDIR := $(CURDIR)/var/ipython
+export MPLCONFIGDIR := $(CURDIR)/var/matplotlib
 
 # Asked here, since an old Python couldn't even read the script that follows.
 IS_NEW := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -20,7 +23,7 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --custo
 BENCH := @exec .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help run redis check test test-slow format samples lock clean
+.PHONY: help run redis check notebook slides test test-slow format notebooks samples lock clean
 
 help:       ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +40,14 @@ check:      ## check your exercises: CHAPTER=01, and WATCH=1 to check again on s
 	$(RUN)
 	$(BENCH) check
 
+notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_PORT=8888
+	$(ALL)
+	$(BENCH) notebook
+
+slides:     ## make slides of the notebooks, for a room without network
+	$(ALL)
+	$(BENCH) slides
+
 test:       ## prove that everything holds, in less than four minutes
 	$(ALL)
 	@exec .venv/bin/python -m pytest
@@ -48,6 +59,10 @@ test-slow:  ## prove what takes longer
 format:     ## format and mend the code
 	$(ALL)
 	@.venv/bin/ruff check --fix --quiet && .venv/bin/ruff format
+
+notebooks:  ## write the notebooks anew from their sources, and run them
+	$(ALL)
+	@$(foreach source,$(wildcard notebooks/[0-9]*.py),.venv/bin/jupytext --quiet --to ipynb --execute --run-path notebooks $(source) &&) true
 
 samples:    ## draw the sample photos again
 	$(ALL)

@@ -8,6 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.proof.lessons import lessons
+from workbench import chapter, notebook
 
 pytest_collect_file = lessons.pytest()
 
@@ -16,6 +17,8 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CHAPTER", "PORT", "BROKER", "B
 for name in list(os.environ):
     if name.startswith(("CELERY_", "LAB_")):
         os.environ.pop(name)  # the tests bring their own
+
+os.environ |= notebook.environment(chapter.VAR)  # no file of a notebook's ends in your home
 
 
 class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist brings no types

@@ -54,6 +54,13 @@ def test_types_hold_in_a_chapter(found: chapter.Chapter) -> None:
     assert run("mypy", tests, "--exclude", "/exercises/", mypy_path=found.path) == ""
 
 
+@each_chapter
+def test_types_hold_in_a_chapters_notebook(found: chapter.Chapter) -> None:
+    """Check its source as it runs: beside what notebooks share, where the chapter's modules are."""
+    both = Path(f"{ROOT / 'notebooks'}:{found.path}")
+    assert run("mypy", f"notebooks/{found.name}.py", mypy_path=both) == ""
+
+
 def imports(path: Path) -> set[str]:
     """Return the names of all that a file imports."""
     names = set()
@@ -122,14 +129,14 @@ def test_a_chapters_requirements_are_what_we_test_with(found: chapter.Chapter) -
 
 
 def test_nothing_waits_for_a_fixed_time() -> None:
-    """A sleep may pace a loop that looks for something; tests have one such loop."""
+    """A sleep may pace a loop that looks for something: tests have one, notebooks another."""
     sleepers = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("tests", "chapters")
+        for folder in ("tests", "chapters", "notebooks")
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"\bsleep\(", path.read_text())
     ]
-    assert sorted(sleepers) == ["tests/waiting.py"]
+    assert sorted(sleepers) == ["notebooks/desk.py", "tests/waiting.py"]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -115,6 +116,32 @@ def check(chapter_name: str, watch: bool, deadline: float) -> None:
             exercises.watch(found, deadline)
         passed = exercises.check(found, deadline)
     sys.exit(0 if passed else 1)
+
+
+@main.command("notebook")
+@click.argument("chapter_name", metavar="CHAPTER", default="01", envvar="CHAPTER")
+@click.option("--port", default=8888, type=Port(), envvar="NOTEBOOK_PORT", help="Jupyter's port.")
+@click.option("--browser/--no-browser", default=True, help="Open it in a browser, or don't.")
+def open_notebook(chapter_name: str, port: int, browser: bool) -> None:
+    """Open the notebook of CHAPTER in JupyterLab; Ctrl-C ends it, and all that it has started."""
+    from workbench import notebook
+
+    if not find_spec("jupyterlab"):
+        raise Trouble("JupyterLab is missing: 'make notebook' installs it first.")
+    notebook.open_in_jupyter(notebook.of(chapter_name), port, browser)
+
+
+@main.command()
+@click.argument("chapter_names", metavar="[CHAPTER]...", nargs=-1)
+def slides(chapter_names: tuple[str, ...]) -> None:
+    """Make slides of the notebooks of each CHAPTER (01, 02, ...), or of all, from their outputs."""
+    try:
+        from workbench import slides
+    except ModuleNotFoundError as lack:
+        raise Trouble(f"{lack.name} is missing: 'make slides' installs it first.") from None
+
+    for page in slides.write(slides.find(chapter_names), chapter.VAR / "slides"):
+        click.echo(page)
 
 
 @contextmanager
