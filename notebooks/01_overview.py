@@ -108,7 +108,7 @@ typical = {how: median(took for _, took in found) for how, found in waits.items(
 ratio = typical["in the request"] / typical["in the background"]
 print("the typical heartbeat, in the background: more than three times as quick:", ratio > 3)
 
-# %% slideshow={"slide_type": "-"}
+# %% slideshow={"slide_type": "subslide"}
 from matplotlib import pyplot as plt
 
 figure, rows = plt.subplots(2, sharex=True, sharey=True, figsize=(8, 4))
@@ -176,7 +176,7 @@ one_thread, crowd = longest["one thread"], {way: found[-1] for way, found in lon
 print("one thread: the last of a crowd waits much longer:", one_thread[-1] > 3 * one_thread[0])
 print("the shortest wait in a crowd:", min(crowd, key=lambda way: crowd[way]))
 
-# %% slideshow={"slide_type": "-"}
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = plt.subplots()
 for (way, seconds), color in zip(longest.items(), [ORANGE, YELLOW, BLUE], strict=True):
     axes.plot(CROWDS, seconds, color=color, label=way)
@@ -227,8 +227,8 @@ print("Celery:", caller.AsyncResult(made_up).state)
 print("the lab:", visitor.get(f"/tasks/{made_up}").json()["detail"])
 
 # %% [markdown]
-# To Celery, PENDING means that nothing is stored. The lab knows better, because it writes each order
-# down before it sends the task.
+# To Celery, PENDING means that nothing is stored. The lab knows better, because it writes each
+# order down before it sends the task.
 #
 # The article's own listing, meanwhile, never gets as far as Celery. **What will its visitor get?**
 # (Its words are `celery.send_task("tasks.my_task", args=[arg1, arg2])`.)

@@ -36,7 +36,9 @@ def start(chapter: str, only: list[str] | None = None) -> Bench:
     All of it ends with `close`, or with this kernel, or when you call this again.
     """
     while _running:
-        _running.pop().close()
+        _running[-1].close()
+        for name in _running.pop().env.keys() - {"PATH"}:
+            os.environ.pop(name, None)  # or the next would use the servers of the last
     for path in FILES.glob("*"):  # photos and prints of kernels that are no more
         if not psutil.pid_exists(int(path.name)):
             shutil.rmtree(path)

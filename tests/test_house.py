@@ -129,14 +129,21 @@ def test_a_chapters_requirements_are_what_we_test_with(found: chapter.Chapter) -
 
 
 def test_nothing_waits_for_a_fixed_time() -> None:
-    """A sleep may pace a loop that looks for something: tests have one, notebooks another."""
+    """A sleep may pace a loop that looks for something: tests have one, notebooks another.
+
+    One notebook sends messages at a rate, which is its subject.
+    """
     sleepers = [
         path.relative_to(ROOT).as_posix()
         for folder in ("tests", "chapters", "notebooks")
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"\bsleep\(", path.read_text())
     ]
-    assert sorted(sleepers) == ["notebooks/desk.py", "tests/waiting.py"]
+    assert sorted(sleepers) == [
+        "notebooks/03_workflow.py",
+        "notebooks/desk.py",
+        "tests/waiting.py",
+    ]
 
 
 @pytest.mark.slow
