@@ -274,6 +274,7 @@ def test_endless_loop_is_ended_and_located(tmp_path: Path) -> None:
     assert "✗ 1_slip: it was not done after 8 s\n" in output, "this one has to be killed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXERCISES)
 def test_start_runs_and_fails_one_named_assertion(
     started: dict[str, Future[Ended]], name: str
@@ -314,6 +315,7 @@ def test_solutions_pass(solved: dict[str, Future[Ended]], name: str) -> None:
     assert status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_check_of_the_starts_gives_a_line_each_and_the_first_hint(
     started: dict[str, Future[Ended]], name: str

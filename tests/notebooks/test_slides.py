@@ -194,6 +194,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_prints_each_page_and_says_which_chapters_there_are(
     trial: Path, tmp_path: Path
 ) -> None:

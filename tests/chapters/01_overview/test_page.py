@@ -19,7 +19,7 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture(params=[WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.fixture(params=[WIDE, pytest.param(NARROW, marks=pytest.mark.slow)], ids=["wide", "narrow"])
 def size(request: pytest.FixtureRequest) -> ViewportSize:
     found: ViewportSize = request.param
     return found

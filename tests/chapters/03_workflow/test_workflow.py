@@ -194,7 +194,8 @@ def test_in_a_plain_chord_one_broken_photo_spoils_the_album(
     header = [develop.s(photo["id"]) for photo in album["photos"]]
     result = chord(header, body).apply_async()
     found = visit.until(path, "FAILURE")
-    assert (result.state, type(result.result)) == ("FAILURE", ChordError)
+    told = result.get(timeout=15, propagate=False)  # stored a moment after the errback ran
+    assert (result.state, type(told)) == ("FAILURE", ChordError)
     assert found["error"]["type"] == "ChordError"
     assert "raised UnidentifiedImageError('image file is truncated" in found["error"]["message"]
     assert found["sheet"] is None
