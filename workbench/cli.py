@@ -1,5 +1,6 @@
 """The workbench's commands."""
 
+import json
 import os
 import signal
 import sys
@@ -116,6 +117,24 @@ def check(chapter_name: str, watch: bool, deadline: float) -> None:
             exercises.watch(found, deadline)
         passed = exercises.check(found, deadline)
     sys.exit(0 if passed else 1)
+
+
+@main.command()
+@click.argument("chapter_name", metavar="[CHAPTER]", default="", envvar="DOCTOR_CHAPTER")
+@click.option("--broker", metavar="URL", envvar="BROKER_URL", help="Look at this broker instead.")
+@click.option("--port", default=8000, type=Port(), envvar="PORT", help="The page's port.")
+@click.option("--json", "as_json", is_flag=True, envvar="JSON", help="For programs.")
+def doctor(chapter_name: str, broker: str | None, port: int, as_json: bool) -> None:
+    """Find out what is wrong with CHAPTER, and what mends it: with the one that runs, or 01.
+
+    Its exit status is 0 if all is well.
+    """
+    from workbench import doctor
+
+    found = list(doctor.visit(chapter_name, RUNS, port, broker, None if as_json else click.echo))
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in found], indent=2))
+    sys.exit(1 if any(finding.fault for finding in found) else 0)
 
 
 @main.command("notebook")

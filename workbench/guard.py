@@ -9,17 +9,22 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from mirakuru.base import ENV_UUID
 
 STOPS_WITHIN = 3.5  # seconds, for everything; what isn't done by then is killed
 
 _guards: list[subprocess.Popen[str]] = []
 
 
-def watch(pid: int, stop_signal: int) -> None:
-    """Have a process group stopped by this signal, should we end and leave it behind."""
+def watch(pid: int, stop_signal: int, mark: str) -> None:
+    """Have a process group stopped by this signal, should we end and leave it behind.
+
+    The mark, in their environment, tells those of its descendants that have left the group.
+    """
     if not _guards or _guards[-1].poll() is not None:
         _guards.append(
             subprocess.Popen(
@@ -33,7 +38,7 @@ def watch(pid: int, stop_signal: int) -> None:
         atexit.register(dismiss, _guards[-1])
     stdin = _guards[-1].stdin
     assert stdin
-    stdin.write(f"{pid} {stop_signal}\n")
+    stdin.write(f"{pid} {stop_signal} {mark}\n")
     stdin.flush()
 
 
@@ -43,16 +48,26 @@ def dismiss(guard: subprocess.Popen[str]) -> None:
         guard.communicate(timeout=2 * STOPS_WITHIN)
 
 
+def marked(marks: set[str]) -> Iterator[psutil.Process]:
+    """Find the processes that carry one of these marks."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(ENV_UUID) in marks:
+                yield process
+
+
 def main() -> None:
     """Note what we are told to watch; when nobody is left to tell us, stop it."""
     watched: list[tuple[psutil.Process, int]] = []
+    marks = set()
     for line in sys.stdin:
-        pid, stop_signal = map(int, line.split())
+        pid, stop_signal, mark = line.split()
+        marks.add(mark)
         with contextlib.suppress(psutil.NoSuchProcess):
             # Tells a process from a later one that happens to get its number.
-            watched.append((psutil.Process(pid), stop_signal))
+            watched.append((psutil.Process(int(pid)), int(stop_signal)))
     left = [(leader, number) for leader, number in watched if leader.is_running()]
-    families: list[psutil.Process] = []
+    families = list(marked(marks)) if left else []
     for leader, number in left:
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             families += [leader, *leader.children(recursive=True)]

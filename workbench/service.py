@@ -108,7 +108,7 @@ class Service(mirakuru.base.SimpleExecutor):
         with postponed_signals():  # between starting a process and taking note of it
             super().start()
             assert self.pid
-            guard.watch(self.pid, self._stop_signal)
+            guard.watch(self.pid, self._stop_signal, self._uuid)
 
     def wait(self) -> None:
         """Wait until the probe says ready. Raise Died if that doesn't happen."""
@@ -131,9 +131,14 @@ class Service(mirakuru.base.SimpleExecutor):
             process.kill()
 
     def murder(self) -> None:
-        """Kill the process and its children: kill -9."""
+        """Kill the process and its children, and wait until they are gone: kill -9."""
         self.wanted = False
+        family = self.family()
         self.kill()
+        for process in family:  # one that lived on might still take a message
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=STOPS_WITHIN)
 
     def by_hand(self) -> str:
         """Return what a person would type to start it."""
