@@ -535,7 +535,7 @@ def one_waits() -> bool:
 
 for name in ("worker", "Redis-database"):
     lab.kill(name)
-for way in (lab.kill, lab.stop):  # what a dying worker takes is lost, so until one waits:
+for way in (lab.kill, lab.stop):
     until(one_waits, "a message that waits")
     way("broker")
     lab.start("broker")

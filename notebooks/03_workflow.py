@@ -230,7 +230,7 @@ photo, *_ = visitor.get("/photos").json()["photos"]
 in_an_hour = datetime.now(UTC) + timedelta(hours=1)
 publication = visitor.post(photo["publish"], data={"at": in_an_hour.isoformat()}).json()
 
-worker = celery_app.control.inspect(destination=[WORKER])
+worker = celery_app.control.inspect(destination=[WORKER], timeout=30)
 
 
 def scheduled() -> dict[str, dict[str, Any]]:
@@ -277,9 +277,10 @@ def in_a_minute(city: str) -> str:
     naive = (datetime.now(ZoneInfo(city)) + timedelta(minutes=1)).replace(tzinfo=None)
     result = my_task.apply_async((20, 22), eta=naive)
     until(lambda: result.id in scheduled() or result.ready(), "a task that is held, or done")
-    if result.ready():
+    held = scheduled().get(result.id)
+    if held is None:
         return "it has run already"
-    eta = datetime.fromisoformat(scheduled()[result.id]["eta"])
+    eta = datetime.fromisoformat(held["eta"])
     result.revoke()
     return f"in {(eta - datetime.now(UTC)) / timedelta(hours=1):.1f} hours"
 

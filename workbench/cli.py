@@ -119,22 +119,33 @@ def check(chapter_name: str, watch: bool, deadline: float) -> None:
     sys.exit(0 if passed else 1)
 
 
-@main.command()
+@main.command("doctor")
 @click.argument("chapter_name", metavar="[CHAPTER]", default="", envvar="DOCTOR_CHAPTER")
 @click.option("--broker", metavar="URL", envvar="BROKER_URL", help="Look at this broker instead.")
 @click.option("--port", default=8000, type=Port(), envvar="PORT", help="The page's port.")
+@click.option("--task", "task_id", envvar="TASK", default="", help="Look for this task as well.")
 @click.option("--json", "as_json", is_flag=True, envvar="JSON", help="For programs.")
-def doctor(chapter_name: str, broker: str | None, port: int, as_json: bool) -> None:
+def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_json: bool) -> None:
     """Find out what is wrong with CHAPTER, and what mends it: with the one that runs, or 01.
 
     Its exit status is 0 if all is well.
     """
     from workbench import doctor
 
-    found = list(doctor.visit(chapter_name, RUNS, port, broker, None if as_json else click.echo))
+    visit = doctor.find(chapter_name, port, broker, RUNS)
+    findings = []
+    if not as_json:
+        started = "runs" if visit.running else "as it is started by hand"
+        click.echo(f"Looking at {visit.where.name} ({started}):\n")
+    for finding in visit.examine(task_id):
+        findings.append(finding)
+        if not as_json:
+            click.echo(f"{'✗' if finding.fault else '✓'} {finding.about}: {finding.says}")
+        if finding.fault and not as_json:
+            click.echo(f"  Do: {finding.mend}\n  Why: FIELD_GUIDE.md#{finding.fault}")
     if as_json:
-        click.echo(json.dumps([vars(finding) for finding in found], indent=2))
-    sys.exit(1 if any(finding.fault for finding in found) else 0)
+        click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+    sys.exit(1 if any(finding.fault for finding in findings) else 0)
 
 
 @main.command("notebook")

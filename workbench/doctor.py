@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from workbench.trouble import Trouble
 
 ANSWERS_WITHIN = 2.0  # seconds, for workers; one that is alive answers in milliseconds
 PROBE_WITHIN = 10.0  # seconds, for a message through broker, worker and backend
-USUAL = ("redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//")  # where brokers are
+USUAL = ["redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//"]  # where brokers are
 DOWN = (OperationalError, AMQPError, RedisError, SQLAlchemyError, OSError)
 RESTART = "python -m workbench stop worker; python -m workbench start worker"
 
@@ -54,7 +54,7 @@ class Lab:
     backend: str | None
     queue: str
     tasks: frozenset[str]
-    env: dict[str, str]
+    kept: float  # seconds, for results
 
     def celery(self) -> Celery:
         """Make a Celery app that gives up soon."""
@@ -75,6 +75,7 @@ class Lab:
 ASK = """
 import json, sys
 from celery.app.utils import find_app
+from celery.utils.time import maybe_timedelta
 app = find_app(sys.argv[1])
 app.loader.import_default_modules()
 print(json.dumps({
@@ -82,85 +83,83 @@ print(json.dumps({
     "backend": app.conf.result_backend,
     "queue": app.conf.task_default_queue,
     "tasks": [name for name in app.tasks if not name.startswith("celery.")],
+    "kept": maybe_timedelta(app.conf.result_expires or 0).total_seconds(),
 }))
 """
 
 
-def examine(
-    where: chapter.Chapter, env: dict[str, str], running: str, port: int
-) -> Iterator[Finding]:
-    """Look at everything, in the order in which one thing needs another; end with a fault.
+@dataclass(frozen=True)
+class Visit:
+    """What is to be examined: a chapter, and how it was started."""
 
-    `env` has the variables that the lab's processes have, `running` is the address of its page if
-    the workbench has started it, `port` the one that its page would like.
-    """
-    yield (found := machine())
-    yield (found := found if found.fault else environment(where))
-    if found.fault:
-        return
-    if not running:
-        yield page(where, port)
-    lab = ask(where, env)
-    if isinstance(lab, Finding):
-        yield lab
-        return
-    yield Finding("app", f"{len(lab.tasks)} tasks; they go into the queue '{lab.queue}'.")
-    for look in (broker, backend, workers, probe):
-        yield (found := look(lab, where, running))
+    where: chapter.Chapter
+    env: dict[str, str]  # what the lab's processes have
+    port: int  # that its page has, or would like
+    running: bool  # the workbench has started it
+    others: list[str]  # brokers that may be meant
+
+    def start(self, name: str, by_hand: str) -> str:
+        """Return the command that starts one of its processes."""
+        return f"python -m workbench start {name}" if self.running else by_hand
+
+    def examine(self, task_id: str = "") -> Iterator[Finding]:
+        """Look at one thing after another, each of which needs the last; end with a fault."""
+        yield Finding("machine", f"Python {platform.python_version()} on {platform.platform()}.")
+        yield (found := environment(self))
         if found.fault:
             return
+        if not self.running:
+            yield page(self)
+        lab = ask(self)
+        if isinstance(lab, Finding):
+            yield lab
+            return
+        yield Finding("app", f"{len(lab.tasks)} tasks; they go into the queue '{lab.queue}'.")
+        for look in (broker, backend, workers, probe):
+            yield (found := look(lab, self))
+            if found.fault:
+                return
+        if task_id:
+            yield task(lab, task_id)
 
 
-def visit(
-    name: str, runs: Path, port: int, broker_url: str | None, say: Callable[[str], object] | None
-) -> Iterator[Finding]:
-    """Examine a chapter, or the one that runs if none is named; say each finding at once."""
-    addresses = [
-        address
-        for address in control.runs(runs)
-        if not name or address.chapter == chapter.find(name).name
-    ]
-    if len(addresses) > 1:
-        addresses = [address for address in addresses if address.env["PORT"] == str(port)]
-    address = addresses[0] if addresses else None
-    where = chapter.find(address.chapter if address else name or "01")
-    env = dict(address.env) if address else {}
+def find(name: str, port: int, broker_url: str | None, runs: Path) -> Visit:
+    """Choose what to examine: the chapter that is named, or the one that runs, or the first."""
+    running = control.runs(runs)
+    wanted = chapter.find(name).name if name else ""
+    found = [address for address in running if wanted in ("", address.chapter)]
+    if len(found) > 1:
+        found = [address for address in found if address.env["PORT"] == str(port)]
+    env = dict(found[0].env) if found else {}
     if broker_url:
         env["CELERY_BROKER_URL"] = broker_url
-    if say:
-        started = f"which runs at {address.url}" if address else "as it would be started by hand"
-        say(f"{where.name}, {started}:\n")
-    for finding in examine(where, env, address.url if address else "", port):
-        if say:
-            say(f"{'✗' if finding.fault else '✓'} {finding.about}: {finding.says}")
-            if finding.fault:
-                say(f"  Do: {finding.mend}\n  More: FIELD_GUIDE.md#{finding.fault}")
-        yield finding
+    return Visit(
+        where=chapter.find(found[0].chapter if found else wanted or "01"),
+        env=env,
+        port=int(env.get("PORT", port)),
+        running=bool(found),
+        others=[address.env["CELERY_BROKER_URL"] for address in running] + USUAL,
+    )
 
 
-def machine() -> Finding:
-    """Look at the Python."""
-    version, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
-    return Finding("machine", f"Python {version} on {system}.")
-
-
-def environment(where: chapter.Chapter) -> Finding:
+def environment(visit: Visit) -> Finding:
     """Look at what is installed."""
     try:
-        where.check_requirements()
+        visit.where.check_requirements()
     except Trouble as trouble:
         says = trouble.message.partition(":")[0] + "."
         return Finding("environment", says, "requirements", "rm -r .venv; make run")
-    return Finding("environment", f"It has what {where.name} needs.")
+    return Finding("environment", f"It has what {visit.where.name} needs.")
 
 
-def page(where: chapter.Chapter, port: int) -> Finding:
+def page(visit: Visit) -> Finding:
     """Look at the port of a page that isn't running yet, or was started by hand."""
+    port, folder = visit.port, str(visit.where.path)
     if probes.is_free(port):
         return Finding("page", f"It isn't running; port {port} is free for it.")
     holder = listener(port)
-    if holder and holder.cwd() == str(where.path):
-        return Finding("page", f"Something of {where.name} serves it at port {port}.")
+    if holder and holder.cwd() == folder:
+        return Finding("page", f"A server that was started in {folder} has port {port}.")
     who = f"by {holder.name()} (process {holder.pid})" if holder else "by another program"
     return Finding(
         "page", f"Port {port} is taken {who}.", "port-taken", f"make run PORT={port + 1}"
@@ -179,14 +178,15 @@ def listener(port: int) -> psutil.Process | None:
     return None
 
 
-def ask(where: chapter.Chapter, env: dict[str, str]) -> Lab | Finding:
+def ask(visit: Visit) -> Lab | Finding:
     """Ask the chapter's Celery app for its settings and its tasks."""
+    where = visit.where
     commands = where.processes().values()
     words = next(line for line in map(shlex.split, commands) if "celery" in line and "-A" in line)
     done = subprocess.run(
         [sys.executable, "-c", ASK, words[words.index("-A") + 1]],
         cwd=where.path,
-        env=os.environ | env,
+        env=os.environ | visit.env,
         capture_output=True,
         text=True,
         timeout=60,
@@ -203,10 +203,10 @@ def ask(where: chapter.Chapter, env: dict[str, str]) -> Lab | Finding:
             f"git diff chapters/{where.name}",
         )
     found = json.loads(done.stdout.splitlines()[-1])
-    return Lab(**found | {"tasks": frozenset(found["tasks"]), "env": env})
+    return Lab(**found | {"tasks": frozenset(found["tasks"])})
 
 
-def broker(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
+def broker(lab: Lab, visit: Visit) -> Finding:
     """Look at the broker: at its address, then at what answers there."""
     url = urlsplit(lab.broker)
     if url.scheme.partition("+")[0] not in TRANSPORT_ALIASES:
@@ -226,14 +226,7 @@ def broker(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
             "not-a-broker",
             "unset CELERY_BROKER_URL",
         )
-    if running:
-        return Finding(
-            "broker",
-            f"It doesn't run: nothing listens at {plain(lab.broker)}.",
-            "no-broker",
-            "python -m workbench start broker",
-        )
-    elsewhere = [other for other in USUAL if not answers(other)]
+    elsewhere = [] if visit.running else [other for other in visit.others if not answers(other)]
     if elsewhere:
         return Finding(
             "broker",
@@ -241,7 +234,8 @@ def broker(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
             "wrong-port",
             f"export CELERY_BROKER_URL={elsewhere[0]}",
         )
-    return Finding("broker", f"Nothing listens at {plain(lab.broker)}.", "no-broker", "make redis")
+    mend = visit.start("broker", "make redis")
+    return Finding("broker", f"Nothing listens at {plain(lab.broker)}.", "no-broker", mend)
 
 
 def answers(url: str) -> str:
@@ -268,7 +262,7 @@ def plain(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host))
 
 
-def backend(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
+def backend(lab: Lab, visit: Visit) -> Finding:
     """Look at the result backend."""
     if not lab.backend or lab.backend.startswith("disabled"):
         return Finding(
@@ -286,9 +280,7 @@ def backend(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
             ) as connection:
                 connection.ping()
     except (*DOWN, ValueError) as error:
-        mend = "python -m workbench start backend" if running else "unset CELERY_RESULT_BACKEND"
-        if urlsplit(lab.backend).port == urlsplit(lab.broker).port:
-            mend = "python -m workbench start broker" if running else "make redis"
+        mend = visit.start("backend", "unset CELERY_RESULT_BACKEND")
         return Finding(
             "backend",
             f"It doesn't answer at {plain(lab.backend)}. ({error})",
@@ -298,15 +290,14 @@ def backend(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
     return Finding("backend", f"It answers at {plain(lab.backend)}.")
 
 
-def workers(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
+def workers(lab: Lab, visit: Visit) -> Finding:
     """Look at the workers: is one there, of this app, on this queue, with today's code?"""
     inspect: Any = lab.celery().control.inspect(timeout=ANSWERS_WITHIN)
     stats = inspect.stats() or {}
-    start = "python -m workbench start worker"
-    by_hand = next(line for line in where.processes().values() if " worker" in line)
-    mend = start if running else f"cd chapters/{where.name} && {by_hand}"
+    by_hand = next(line for line in visit.where.processes().values() if " worker" in line)
+    mend = visit.start("worker", f"cd chapters/{visit.where.name} && {by_hand}")
     if not stats:
-        return nobody(lab, mend)
+        return nobody(lab, visit, mend)
     queues, tasks = inspect.active_queues() or {}, inspect.registered() or {}
     settings = inspect.conf() or {}
     ours = [
@@ -324,8 +315,8 @@ def workers(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
     for name in ours:
         known = {task.partition(" ")[0] for task in tasks.get(name, [])}
         missing = sorted(lab.tasks - known)
-        changed = newest(where) > time.time() - stats[name]["uptime"]
-        again = RESTART if running else f"(Ctrl-C in the worker's terminal) {mend}"
+        changed = newest(visit.where) > time.time() - stats[name]["uptime"]
+        again = RESTART if visit.running else f"(Ctrl-C in the worker's terminal) {mend}"
         if missing and not known & lab.tasks:
             says = f"{name} is another app's: it knows {', '.join(sorted(known)) or 'no task'}."
             return Finding("workers", says, "other-app", f"kill {stats[name]['pid']}")
@@ -343,12 +334,12 @@ def workers(lab: Lab, where: chapter.Chapter, running: str) -> Finding:
     return Finding("workers", f"{', '.join(ours)}: {count} processes.")
 
 
-def nobody(lab: Lab, mend: str) -> Finding:
+def nobody(lab: Lab, visit: Visit, mend: str) -> Finding:
     """Say why no worker answers: is there none, or is it on another broker?"""
-    for process in psutil.process_iter(["cmdline"]):
+    for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         try:
-            if "worker" in words and any(Path(word).name == "celery" for word in words):
+            if "worker" in words and process.info["cwd"] == str(visit.where.path):
                 theirs = process.environ().get("CELERY_BROKER_URL", "its app's default")
                 if theirs != lab.broker:
                     return Finding(
@@ -376,7 +367,7 @@ def newest(where: chapter.Chapter) -> float:
     return max(path.stat().st_mtime for path in code)
 
 
-def probe(lab: Lab, _where: chapter.Chapter, _running: str) -> Finding:
+def probe(lab: Lab, visit: Visit) -> Finding:
     """Send a task that does nothing, and say how long each leg takes."""
     app = lab.celery()
     begun = time.time()
@@ -392,7 +383,7 @@ def probe(lab: Lab, _where: chapter.Chapter, _running: str) -> Finding:
             f"It was sent, and nothing came back in {PROBE_WITHIN:.0f} s: the workers are busy, or "
             "many messages wait before it.",
             "probe-lost",
-            "python -m workbench exec celery -A make_celery inspect active",
+            visit.start("worker", "look into the worker's terminal"),
         )
     except (*DOWN, RuntimeError) as error:
         return Finding("probe", f"It failed: {error}", "probe-failed", "make doctor")
@@ -406,3 +397,27 @@ def probe(lab: Lab, _where: chapter.Chapter, _running: str) -> Finding:
     }
     said = ", ".join(f"{name} {1000 * max(0, seconds):.0f} ms" for name, seconds in legs.items())
     return Finding("probe", f"{said}; in all {1000 * (ended - begun):.0f} ms.")
+
+
+def task(lab: Lab, task_id: str) -> Finding:
+    """Say what is known of a task: stored, with a worker, in the queue, or nowhere."""
+    app = lab.celery()
+    result = app.AsyncResult(task_id)
+    if result.state != "PENDING":
+        return Finding("task", f"{task_id}: {result.state} is stored.")
+    inspect: Any = app.control.inspect(timeout=ANSWERS_WITHIN)
+    for name, held in (inspect.query_task(task_id) or {}).items():
+        if task_id in held:
+            return Finding("task", f"{task_id}: {name} has it ({held[task_id][0]}).")
+    if lab.broker.startswith("redis"):
+        waiting = Redis.from_url(lab.broker).lrange(lab.queue, 0, -1)
+        for number, message in enumerate(reversed(waiting)):
+            if task_id.encode() in message:
+                return Finding("task", f"{task_id}: it waits in the queue, {number} before it.")
+    return Finding(
+        "task",
+        f"{task_id}: nothing is stored, no worker has it. It was never sent, or its result has "
+        f"expired: results are kept for {lab.kept / 3600:.0f} hours.",
+        "old-result",
+        "order it again",
+    )

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,33 @@ def marked(marks: set[str]) -> Iterator[psutil.Process]:
                 yield process
 
 
+def wait_for_the_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until these processes do nothing any more; return those that outlast the deadline.
+
+    A zombie has ended: that some other parent of it takes its time doesn't concern us.
+    """
+    deadline = time.monotonic() + seconds
+    while (alive := [process for process in processes if lives(process)]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    return alive
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process is neither gone nor a zombie."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill processes that may have ended meanwhile: kill -9."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def main() -> None:
     """Note what we are told to watch; when nobody is left to tell us, stop it."""
     watched: list[tuple[psutil.Process, int]] = []
@@ -72,10 +100,7 @@ def main() -> None:
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             families += [leader, *leader.children(recursive=True)]
             os.killpg(leader.pid, number)
-    _, alive = psutil.wait_procs(families, timeout=STOPS_WITHIN)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    kill(wait_for_the_end(families, STOPS_WITHIN))
 
 
 if __name__ == "__main__":

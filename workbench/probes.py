@@ -39,14 +39,15 @@ def consumes(broker_url: str) -> Probe:
     app = Celery(broker=broker_url)
 
     def probe(service: Service) -> bool:
-        try:
-            workers = app.control.inspect(timeout=0.3).stats() or {}
-        except NOT_YET:
-            return False
-        return bool(
-            {stats["pid"] for stats in workers.values()}
-            & {process.pid for process in service.family()}
-        )
+        ours = {process.pid for process in service.family()}
+        for limit in (1, None):  # the first to answer is mostly the one, and sooner known than all
+            try:
+                workers = app.control.inspect(timeout=0.3, limit=limit).stats() or {}
+            except NOT_YET:
+                return False
+            if not workers or ours & {stats["pid"] for stats in workers.values()}:
+                return bool(workers)
+        return False
 
     return probe
 

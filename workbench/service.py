@@ -126,19 +126,15 @@ class Service(mirakuru.base.SimpleExecutor):
         with contextlib.suppress(ProcessFinishedWithError):  # its exit status is of no interest
             self.stop()
         # A start script ends before its server does.
-        _, alive = psutil.wait_procs(family, timeout=max(0, deadline - time.monotonic()))
-        for process in alive:
-            process.kill()
+        guard.kill(guard.wait_for_the_end(family, deadline - time.monotonic()))
 
     def murder(self) -> None:
         """Kill the process and its children, and wait until they are gone: kill -9."""
         self.wanted = False
         family = self.family()
         self.kill()
-        for process in family:  # one that lived on might still take a message
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(family, timeout=STOPS_WITHIN)
+        guard.kill(family)
+        guard.wait_for_the_end(family, STOPS_WITHIN)  # a dying worker may still take a message
 
     def by_hand(self) -> str:
         """Return what a person would type to start it."""

@@ -148,6 +148,7 @@ def test_an_order_is_accepted_developed_and_handed_out(
     assert shown["order"] == status
 
 
+@pytest.mark.slow
 def test_an_order_waits_while_no_worker_runs(
     any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
 ) -> None:

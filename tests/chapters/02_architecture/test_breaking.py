@@ -45,6 +45,7 @@ def state(visitor: httpx.Client, lab: Bench, order: str) -> str:
 # --- a worker that doesn't know the task ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_that_knows_no_task_takes_it_and_fails(
     lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
 ) -> None:

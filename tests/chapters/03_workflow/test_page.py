@@ -122,6 +122,7 @@ def test_by_keyboard_a_print_is_published_and_taken_back(
         assert visit.get("/photos")["photos"][0]["published"] >= due.timestamp()
 
 
+@pytest.mark.slow
 def test_an_album_with_a_broken_photo_gets_its_sheet_and_once_the_mail_server_is_willing_its_letter(
     empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
 ) -> None:

@@ -230,6 +230,7 @@ def watched(run: Run, commands: dict[str, str]) -> dict[str, list[str]]:
 SENT, BEGUN = "events: task-sent", "events: task-sent, task-received, task-started"
 
 
+@pytest.mark.slow
 def test_watch_shows_events_and_stored_states(visit: Any, run: Run) -> None:
     lines = watched(run, {"adds": "tasks.my_task 2 3"})["adds"]
     assert lines[1:] == [f"{BEGUN}, task-succeeded", "stored: STARTED, SUCCESS", "result: 5"]

@@ -1,0 +1,363 @@
+"""The doctor: every fault that it names is brought about alone, on real servers, and told apart."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.waiting import wait_until
+from workbench import brokers, chapter
+from workbench.log import Log
+from workbench.probes import consumes, free_port, is_free
+from workbench.service import Service
+
+pytestmark = pytest.mark.slow
+TRIAL = "02_architecture"  # copied, so that its files can be changed
+Doctor = Callable[..., list[dict[str, str]]]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the chapter, where chapters are."""
+    folder = tmp_path_factory.mktemp("house")
+    source = chapter.ROOT / "chapters" / TRIAL
+    shutil.copytree(source, folder / "chapters" / TRIAL, ignore=shutil.ignore_patterns("var"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a Redis, and return its address without a database."""
+    service, url = brokers.redis_server("redis", tmp_path_factory.mktemp("redis"), Log())
+    service.launch()
+    service.wait()
+    yield url
+    service.close()
+
+
+@pytest.fixture
+def env(root: Path, redis: str, tmp_path: Path) -> dict[str, str]:
+    """Return the variables of somebody who has typed all commands by hand, correctly."""
+    return {
+        "CELERY_BROKER_URL": f"{redis}/0",
+        "CELERY_RESULT_BACKEND": f"{redis}/1",
+        "LAB_DIR": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PORT": str(free_port()),
+        "WORKBENCH_ROOT": str(root),
+        "WORKBENCH_VAR": str(tmp_path / "var"),
+    }
+
+
+@pytest.fixture
+def doctor(env: dict[str, str]) -> Doctor:
+    """Return a function that calls the doctor, and returns its findings."""
+
+    def call(*words: str, **more: str) -> list[dict[str, str]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench", "doctor", "--json", *words],
+            cwd=chapter.ROOT,
+            env=os.environ | env | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stderr == ""
+        findings: list[dict[str, str]] = json.loads(done.stdout)
+        assert done.returncode == any(finding["fault"] for finding in findings)
+        return findings
+
+    return call
+
+
+def faults(findings: list[dict[str, str]]) -> list[str]:
+    """Return what is wrong; each comes with the command that mends it."""
+    found = [finding for finding in findings if finding["fault"]]
+    assert all(finding["mend"] for finding in found)
+    return [finding["fault"] for finding in found]
+
+
+@contextlib.contextmanager
+def worker(
+    root: Path, env: dict[str, str], command: str, pool: str = "solo", **more: str
+) -> Iterator[Service]:
+    """Run a worker that somebody has started in the chapter's folder."""
+    env = env | more
+    service = Service(
+        "worker",
+        f"exec {command} --pool {pool} --without-mingle --without-gossip",
+        ready=consumes(env["CELERY_BROKER_URL"]),
+        log=Log(),
+        cwd=root / "chapters" / TRIAL,
+        env=env,
+    )
+    service.launch()
+    try:
+        service.wait()
+        yield service
+    finally:
+        service.murder()
+        service.close()
+
+
+OURS = "celery -A make_celery worker"
+
+
+# --- all is well ----------------------------------------------------------------------------------
+
+
+def test_where_all_is_well_it_says_so_and_how_long_each_leg_takes(
+    doctor: Doctor, root: Path, env: dict[str, str]
+) -> None:
+    with worker(root, env, OURS):
+        found = doctor(TRIAL)
+    assert faults(found) == []
+    abouts = [finding["about"] for finding in found]
+    assert abouts == [
+        "machine",
+        "environment",
+        "page",
+        "app",
+        "broker",
+        "backend",
+        "workers",
+        "probe",
+    ]
+    assert all(word in found[-1]["says"] for word in ("to the broker", "by a worker", "back", "ms"))
+
+
+@pytest.mark.parametrize("pair", [("redis", "database"), ("rabbitmq", "redis")], ids="-".join)
+def test_it_examines_what_make_run_has_started_on_any_servers(
+    tmp_path: Path, pair: tuple[str, str]
+) -> None:
+    env = os.environ | {"WORKBENCH_VAR": str(tmp_path), "PORT": str(free_port())}
+    words = [sys.executable, "-m", "workbench"]
+    with subprocess.Popen(
+        [*words, "run", TRIAL, "--broker", pair[0], "--backend", pair[1]],
+        cwd=chapter.ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout
+        assert any(line.startswith("Ready") for line in run.stdout)
+
+        def visit() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [*words, "doctor"],
+                cwd=chapter.ROOT,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        well = visit()
+        assert well.returncode == 0, well.stdout
+        assert well.stdout.startswith(f"Looking at {TRIAL} (runs):\n\n✓ machine: ")
+        subprocess.run([*words, "stop", "worker"], cwd=chapter.ROOT, env=env, check=True)
+        ill = visit()
+        assert ill.returncode == 1
+        assert "✗ workers: None answers: what you order waits in the queue.\n" in ill.stdout
+        assert "  Do: python -m workbench start worker\n" in ill.stdout
+        assert "  Why: FIELD_GUIDE.md#no-worker\n" in ill.stdout
+        run.terminate()
+        run.communicate(timeout=30)
+
+
+# --- before anything runs -------------------------------------------------------------------------
+
+
+def test_something_that_isnt_installed(doctor: Doctor, root: Path, tmp_path: Path) -> None:
+    poor = tmp_path / "chapters/09_poor"
+    poor.mkdir(parents=True)
+    (poor / "Procfile").write_text("worker: celery -A tasks worker\n")
+    (poor / "requirements.txt").write_text("elephants>=2\n")
+    found = doctor("09", WORKBENCH_ROOT=str(tmp_path))
+    assert faults(found) == ["requirements"]
+    assert "elephants is missing, 09_poor needs elephants>=2." in found[-1]["says"]
+
+
+def test_code_that_cant_be_imported(doctor: Doctor, root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "chapters", tmp_path / "chapters")
+    tasks = tmp_path / "chapters" / TRIAL / "lab/tasks.py"
+    tasks.write_text(tasks.read_text().replace("import shared_task", "import shared_tusk"))
+    found = doctor(TRIAL, WORKBENCH_ROOT=str(tmp_path))
+    assert faults(found) == ["app-broken"]
+    assert "cannot import name 'shared_tusk'" in found[-1]["says"]
+    assert "lab/tasks.py" in found[-1]["says"]
+
+
+def test_a_port_that_is_taken(doctor: Doctor, env: dict[str, str], root: Path) -> None:
+    with serving_http(int(env["PORT"])), worker(root, env, OURS):
+        found = doctor(TRIAL)
+    assert faults(found) == ["port-taken"]
+    assert found[-1]["about"] == "probe", "the rest was examined all the same"
+
+
+@contextlib.contextmanager
+def serving_http(port: int) -> Iterator[None]:
+    """Listen on a port, and speak HTTP."""
+    words = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
+    ) as server:
+        wait_until(lambda: not is_free(port), "a server")
+        yield
+        server.kill()
+
+
+# --- the broker, the backend ----------------------------------------------------------------------
+
+
+def test_an_address_of_no_broker(doctor: Doctor) -> None:
+    assert faults(doctor(TRIAL, "--broker", "redi://localhost:6379/0")) == ["broker-url"]
+
+
+def test_no_broker(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = faults(doctor(TRIAL, "--broker", f"redis://127.0.0.1:{free_port()}/0"))
+    assert found in (["no-broker"], ["wrong-port"]), "the second where a Redis has its usual port"
+
+
+def test_another_port_than_that_of_a_broker_that_runs(
+    doctor: Doctor, env: dict[str, str], tmp_path: Path
+) -> None:
+    """A lab of another chapter runs: its broker is where the learner meant to go."""
+    own = {name: value for name, value in env.items() if not name.startswith(("CELERY", "WORK"))}
+    own |= {"WORKBENCH_VAR": env["WORKBENCH_VAR"]}
+    with subprocess.Popen(
+        [sys.executable, "-m", "workbench", "run", "01", "--port", "0"],
+        cwd=chapter.ROOT,
+        env=os.environ | own,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout
+        assert any(line.startswith("Ready") for line in run.stdout)
+        found = doctor(TRIAL, "--broker", f"redis://127.0.0.1:{free_port()}/0")
+        run.terminate()
+        run.communicate(timeout=30)
+    assert faults(found) == ["wrong-port"]
+    assert "a broker answers at redis://127.0.0.1:" in found[-1]["says"]
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_server_that_is_no_broker(doctor: Doctor, scheme: str) -> None:
+    port = free_port()
+    with serving_http(port):
+        found = doctor(TRIAL, "--broker", f"{scheme}://127.0.0.1:{port}/")
+    assert faults(found) == ["not-a-broker"]
+
+
+def test_no_result_backend(doctor: Doctor) -> None:
+    assert faults(doctor(TRIAL, CELERY_RESULT_BACKEND="disabled://")) == ["no-backend"]
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/1", "db+sqlite:////no/such/folder/x"])
+def test_a_result_backend_that_is_away(doctor: Doctor, url: str) -> None:
+    url = url.format(port=free_port())
+    assert faults(doctor(TRIAL, CELERY_RESULT_BACKEND=url)) == ["backend-away"]
+
+
+# --- the workers ----------------------------------------------------------------------------------
+
+
+def test_no_worker(doctor: Doctor) -> None:
+    assert faults(doctor(TRIAL)) == ["no-worker"]
+
+
+def test_a_worker_on_another_broker(
+    doctor: Doctor, root: Path, env: dict[str, str], redis: str
+) -> None:
+    with worker(root, env, OURS, CELERY_BROKER_URL=f"{redis}/5"):
+        found = doctor(TRIAL)
+    assert faults(found) == ["worker-elsewhere"]
+    assert f"{redis}/5" in found[-1]["says"]
+
+
+def test_a_worker_on_another_queue(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
+    with worker(root, env, f"{OURS} --queues post"):
+        assert faults(doctor(TRIAL)) == ["other-queue"]
+
+
+def test_a_worker_of_another_app(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
+    with worker(root, env, "celery worker --queues lab"):
+        assert faults(doctor(TRIAL)) == ["other-app"]
+
+
+def test_a_worker_that_lacks_a_task(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
+    less = root / "chapters" / TRIAL / "less.py"
+    less.write_text(
+        "from make_celery import celery_app\n"
+        "celery_app.finalize()\n"
+        "del celery_app.tasks['tasks.my_task']\n"
+    )
+    long_ago = time.time() - 3600
+    os.utime(less, (long_ago, long_ago))
+    try:
+        with worker(root, env, "celery -A less:celery_app worker"):
+            found = doctor(TRIAL)
+    finally:
+        less.unlink()
+    assert faults(found) == ["unregistered"]
+    assert found[-1]["says"].endswith("doesn't know tasks.my_task.")
+
+
+def test_a_worker_with_old_code(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
+    tasks = root / "chapters" / TRIAL / "lab/tasks.py"
+    with worker(root, env, OURS):
+        soon = time.time() + 1
+        os.utime(tasks, (soon, soon))
+        found = faults(doctor(TRIAL))
+        os.utime(tasks, (soon - 3600, soon - 3600))
+        assert found == ["old-worker"]
+        assert faults(doctor(TRIAL)) == []
+
+
+def test_a_worker_that_writes_results_elsewhere(
+    doctor: Doctor, root: Path, env: dict[str, str], redis: str
+) -> None:
+    with worker(root, env, OURS, CELERY_RESULT_BACKEND=f"{redis}/6"):
+        assert faults(doctor(TRIAL)) == ["other-backend"]
+
+
+def test_workers_that_never_come_to_it(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
+    """The worker answers questions; its only process, which does the tasks, stands still."""
+    with worker(root, env, OURS, pool="prefork --concurrency 1") as busy:
+        (child,) = [one for one in busy.family() if one.ppid() == busy.pid]
+        child.suspend()
+        try:
+            assert faults(doctor(TRIAL)) == ["probe-lost"]
+        finally:
+            child.resume()
+
+
+# --- one task -------------------------------------------------------------------------------------
+
+
+def test_a_task_is_found_wherever_it_is(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
+    celery = Celery(broker=env["CELERY_BROKER_URL"], backend=env["CELERY_RESULT_BACKEND"])
+
+    def says(task_id: str) -> dict[str, Any]:
+        return doctor(TRIAL, "--task", task_id)[-1]
+
+    with worker(root, env, OURS):
+        done = celery.send_task("tasks.my_task", [1, 2], queue="lab")
+        done.get(timeout=30)
+        assert says(done.id)["says"] == f"{done.id}: SUCCESS is stored."
+        done.forget()
+        assert says(done.id)["fault"] == "old-result"
+        assert "results are kept for 24 hours" in says(done.id)["says"]
+        later = celery.send_task("tasks.my_task", [1, 2], queue="lab", countdown=600)
+        wait_until(lambda: "has it (scheduled)" in says(later.id)["says"], "the worker to hold it")
+        celery.control.revoke(later.id)
