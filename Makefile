@@ -23,7 +23,7 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --custo
 BENCH := @exec .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help run redis check notebook slides test test-slow format notebooks samples lock clean
+.PHONY: help run redis check doctor notebook slides test test-slow format notebooks samples lock clean
 
 help:       ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ redis:      ## start a Redis alone, for those who type the rest by hand: REDIS_P
 check:      ## check your exercises: CHAPTER=01, and WATCH=1 to check again on save
 	$(RUN)
 	$(BENCH) check
+
+doctor:     ## find out what is wrong, and what mends it: CHAPTER=02 BROKER_URL=... TASK=id JSON=1
+	$(RUN)
+	$(BENCH) doctor $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
 
 notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_PORT=8888
 	$(ALL)

@@ -120,7 +120,7 @@ def check(chapter_name: str, watch: bool, deadline: float) -> None:
 
 
 @main.command("doctor")
-@click.argument("chapter_name", metavar="[CHAPTER]", default="", envvar="DOCTOR_CHAPTER")
+@click.argument("chapter_name", metavar="[CHAPTER]", default="")
 @click.option("--broker", metavar="URL", envvar="BROKER_URL", help="Look at this broker instead.")
 @click.option("--port", default=8000, type=Port(), envvar="PORT", help="The page's port.")
 @click.option("--task", "task_id", envvar="TASK", default="", help="Look for this task as well.")
@@ -142,7 +142,7 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
         if not as_json:
             click.echo(f"{'✗' if finding.fault else '✓'} {finding.about}: {finding.says}")
         if finding.fault and not as_json:
-            click.echo(f"  Do: {finding.mend}\n  Why: FIELD_GUIDE.md#{finding.fault}")
+            click.echo(f"  Do: {finding.mend}")
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
     sys.exit(1 if any(finding.fault for finding in findings) else 0)

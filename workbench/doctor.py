@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from workbench import chapter, control, probes
 from workbench.trouble import Trouble
 
-ANSWERS_WITHIN = 2.0  # seconds, for workers; one that is alive answers in milliseconds
+ANSWERS_WITHIN = 1.0  # seconds, for workers; one that is alive answers in milliseconds
 PROBE_WITHIN = 10.0  # seconds, for a message through broker, worker and backend
 USUAL = ["redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//"]  # where brokers are
 DOWN = (OperationalError, AMQPError, RedisError, SQLAlchemyError, OSError)
@@ -42,7 +42,7 @@ class Finding:
 
     about: str
     says: str
-    fault: str = ""  # a word that programs may rely on; FIELD_GUIDE.md has a heading for it
+    fault: str = ""  # a word that programs may rely on
     mend: str = ""
 
 
@@ -234,7 +234,8 @@ def broker(lab: Lab, visit: Visit) -> Finding:
             "wrong-port",
             f"export CELERY_BROKER_URL={elsewhere[0]}",
         )
-    mend = visit.start("broker", "make redis")
+    everything = f"make run CHAPTER={visit.where.name[:2]}"  # or else they type it all by hand
+    mend = visit.start("broker", everything if probes.is_free(visit.port) else "make redis")
     return Finding("broker", f"Nothing listens at {plain(lab.broker)}.", "no-broker", mend)
 
 
@@ -298,8 +299,8 @@ def workers(lab: Lab, visit: Visit) -> Finding:
     mend = visit.start("worker", f"cd chapters/{visit.where.name} && {by_hand}")
     if not stats:
         return nobody(lab, visit, mend)
+    inspect = lab.celery().control.inspect(destination=list(stats), timeout=ANSWERS_WITHIN)
     queues, tasks = inspect.active_queues() or {}, inspect.registered() or {}
-    settings = inspect.conf() or {}
     ours = [
         name for name in stats if lab.queue in [queue["name"] for queue in queues.get(name, [])]
     ]
@@ -326,10 +327,6 @@ def workers(lab: Lab, visit: Visit) -> Finding:
         if missing:
             says = f"{name} doesn't know {', '.join(missing)}."
             return Finding("workers", says, "unregistered", again)
-        writes = settings.get(name, {}).get("result_backend") or ""
-        if place(writes) != place(lab.backend or ""):
-            says = f"{name} writes results to {plain(writes) or 'nowhere'}: you read elsewhere."
-            return Finding("workers", says, "other-backend", again)
     count = sum(len(stats[name]["pool"].get("processes") or []) or 1 for name in ours)
     return Finding("workers", f"{', '.join(ours)}: {count} processes.")
 
@@ -354,13 +351,6 @@ def nobody(lab: Lab, visit: Visit, mend: str) -> Finding:
     return Finding("workers", "None answers: what you order waits in the queue.", "no-worker", mend)
 
 
-def place(url: str) -> tuple[str, str, int | None, str]:
-    """Return what of an address tells two servers apart: not the password, which is masked."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").replace("localhost", "127.0.0.1")
-    return parts.scheme, host, parts.port, parts.path
-
-
 def newest(where: chapter.Chapter) -> float:
     """Return when the chapter's code was last changed."""
     code = [path for path in where.path.rglob("*.py") if "exercises" not in path.parts]
@@ -369,15 +359,28 @@ def newest(where: chapter.Chapter) -> float:
 
 def probe(lab: Lab, visit: Visit) -> Finding:
     """Send a task that does nothing, and say how long each leg takes."""
-    app = lab.celery()
+    app, name = lab.celery(), "celery.accumulate"  # each worker has it: it returns what it gets
+    elsewhere = Finding(
+        "probe",
+        f"A worker has done it, but its result isn't at {plain(lab.backend or '')}: the worker "
+        "writes to another result backend, or to none.",
+        "other-backend",
+        visit.start("worker", "start the worker where you have set CELERY_RESULT_BACKEND"),
+    )
+    done_before = times_done(app, name)
     begun = time.time()
     try:
-        # Each worker of Celery's has this one. It returns what it is given.
-        result = app.send_task("celery.accumulate", [7], expires=PROBE_WITHIN)
+        result = app.send_task(name, [7], expires=PROBE_WITHIN)
         sent = time.time()
         result.get(timeout=PROBE_WITHIN, interval=0.01)
         ended = time.time()
+        # Redis tells of a result whatever its database, so look whether it is in ours.
+        if app.AsyncResult(result.id).state == "PENDING":
+            return elsewhere
     except NoResult:
+        result.forget()
+        if times_done(app, name) > done_before:
+            return elsewhere
         return Finding(
             "probe",
             f"It was sent, and nothing came back in {PROBE_WITHIN:.0f} s: the workers are busy, or "
@@ -397,6 +400,12 @@ def probe(lab: Lab, visit: Visit) -> Finding:
     }
     said = ", ".join(f"{name} {1000 * max(0, seconds):.0f} ms" for name, seconds in legs.items())
     return Finding("probe", f"{said}; in all {1000 * (ended - begun):.0f} ms.")
+
+
+def times_done(app: Celery, name: str) -> int:
+    """Return how often the workers have taken a task since they were started."""
+    inspect: Any = app.control.inspect(timeout=ANSWERS_WITHIN)
+    return sum(stats["total"].get(name, 0) for stats in (inspect.stats() or {}).values())
 
 
 def task(lab: Lab, task_id: str) -> Finding:

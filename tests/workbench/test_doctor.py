@@ -136,43 +136,43 @@ def test_where_all_is_well_it_says_so_and_how_long_each_leg_takes(
     assert all(word in found[-1]["says"] for word in ("to the broker", "by a worker", "back", "ms"))
 
 
-@pytest.mark.parametrize("pair", [("redis", "database"), ("rabbitmq", "redis")], ids="-".join)
-def test_it_examines_what_make_run_has_started_on_any_servers(
-    tmp_path: Path, pair: tuple[str, str]
-) -> None:
-    env = os.environ | {"WORKBENCH_VAR": str(tmp_path), "PORT": str(free_port())}
-    words = [sys.executable, "-m", "workbench"]
+@contextlib.contextmanager
+def running(var: Path, *words: str) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Have `make run` at work; give a function that runs commands in a second terminal."""
+    env = os.environ | {"WORKBENCH_VAR": str(var), "PORT": str(free_port())}
+    workbench = [sys.executable, "-m", "workbench"]
     with subprocess.Popen(
-        [*words, "run", TRIAL, "--broker", pair[0], "--backend", pair[1]],
-        cwd=chapter.ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        text=True,
+        [*workbench, "run", *words], cwd=chapter.ROOT, env=env, stdout=subprocess.PIPE, text=True
     ) as run:
-        assert run.stdout
-        assert any(line.startswith("Ready") for line in run.stdout)
-
-        def visit() -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [*words, "doctor"],
+        try:
+            assert run.stdout
+            assert any(line.startswith("Ready") for line in run.stdout)
+            yield lambda *words: subprocess.run(
+                [*workbench, *words],
                 cwd=chapter.ROOT,
                 env=env,
                 capture_output=True,
                 text=True,
                 check=False,
             )
+        finally:
+            run.terminate()
+            run.communicate(timeout=30)
 
-        well = visit()
+
+@pytest.mark.parametrize("pair", [("redis", "database"), ("rabbitmq", "redis")], ids="-".join)
+def test_it_examines_what_make_run_has_started_on_any_servers(
+    tmp_path: Path, pair: tuple[str, str]
+) -> None:
+    with running(tmp_path, TRIAL, "--broker", pair[0], "--backend", pair[1]) as workbench:
+        well = workbench("doctor")
         assert well.returncode == 0, well.stdout
         assert well.stdout.startswith(f"Looking at {TRIAL} (runs):\n\n✓ machine: ")
-        subprocess.run([*words, "stop", "worker"], cwd=chapter.ROOT, env=env, check=True)
-        ill = visit()
+        workbench("stop", "worker")
+        ill = workbench("doctor")
         assert ill.returncode == 1
         assert "✗ workers: None answers: what you order waits in the queue.\n" in ill.stdout
         assert "  Do: python -m workbench start worker\n" in ill.stdout
-        assert "  Why: FIELD_GUIDE.md#no-worker\n" in ill.stdout
-        run.terminate()
-        run.communicate(timeout=30)
 
 
 # --- before anything runs -------------------------------------------------------------------------
@@ -229,24 +229,10 @@ def test_no_broker(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found in (["no-broker"], ["wrong-port"]), "the second where a Redis has its usual port"
 
 
-def test_another_port_than_that_of_a_broker_that_runs(
-    doctor: Doctor, env: dict[str, str], tmp_path: Path
-) -> None:
+def test_another_port_than_that_of_a_broker_that_runs(doctor: Doctor, env: dict[str, str]) -> None:
     """A lab of another chapter runs: its broker is where the learner meant to go."""
-    own = {name: value for name, value in env.items() if not name.startswith(("CELERY", "WORK"))}
-    own |= {"WORKBENCH_VAR": env["WORKBENCH_VAR"]}
-    with subprocess.Popen(
-        [sys.executable, "-m", "workbench", "run", "01", "--port", "0"],
-        cwd=chapter.ROOT,
-        env=os.environ | own,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as run:
-        assert run.stdout
-        assert any(line.startswith("Ready") for line in run.stdout)
+    with running(Path(env["WORKBENCH_VAR"]), "01"):
         found = doctor(TRIAL, "--broker", f"redis://127.0.0.1:{free_port()}/0")
-        run.terminate()
-        run.communicate(timeout=30)
     assert faults(found) == ["wrong-port"]
     assert "a broker answers at redis://127.0.0.1:" in found[-1]["says"]
 
