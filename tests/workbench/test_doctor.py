@@ -137,9 +137,12 @@ def test_where_all_is_well_it_says_so_and_how_long_each_leg_takes(
 
 
 @contextlib.contextmanager
-def running(var: Path, *words: str) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+def running(
+    root: Path, var: Path, *words: str
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Have `make run` at work; give a function that runs commands in a second terminal."""
-    env = os.environ | {"WORKBENCH_VAR": str(var), "PORT": str(free_port())}
+    env = os.environ | {"WORKBENCH_ROOT": str(root), "WORKBENCH_VAR": str(var)}
+    env |= {"PORT": str(free_port())}
     workbench = [sys.executable, "-m", "workbench"]
     with subprocess.Popen(
         [*workbench, "run", *words], cwd=chapter.ROOT, env=env, stdout=subprocess.PIPE, text=True
@@ -162,9 +165,9 @@ def running(var: Path, *words: str) -> Iterator[Callable[..., subprocess.Complet
 
 @pytest.mark.parametrize("pair", [("redis", "database"), ("rabbitmq", "redis")], ids="-".join)
 def test_it_examines_what_make_run_has_started_on_any_servers(
-    tmp_path: Path, pair: tuple[str, str]
+    root: Path, tmp_path: Path, pair: tuple[str, str]
 ) -> None:
-    with running(tmp_path, TRIAL, "--broker", pair[0], "--backend", pair[1]) as workbench:
+    with running(root, tmp_path, TRIAL, "--broker", pair[0], "--backend", pair[1]) as workbench:
         well = workbench("doctor")
         assert well.returncode == 0, well.stdout
         assert well.stdout.startswith(f"Looking at {TRIAL} (runs):\n\n✓ machine: ")
@@ -231,7 +234,7 @@ def test_no_broker(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_port_than_that_of_a_broker_that_runs(doctor: Doctor, env: dict[str, str]) -> None:
     """A lab of another chapter runs: its broker is where the learner meant to go."""
-    with running(Path(env["WORKBENCH_VAR"]), "01"):
+    with running(chapter.ROOT, Path(env["WORKBENCH_VAR"]), "01"):
         found = doctor(TRIAL, "--broker", f"redis://127.0.0.1:{free_port()}/0")
     assert faults(found) == ["wrong-port"]
     assert "a broker answers at redis://127.0.0.1:" in found[-1]["says"]

@@ -35,6 +35,10 @@ Reveal.initialize({
   plugins: [RevealNotes], // S opens the speaker's window
 });
 Reveal.on("slidechanged", (event) => {
+  // Reveal remembers where it left a stack of slides; who comes again begins with the first of them.
+  for (const stack of document.querySelectorAll("[data-previous-indexv]")) {
+    stack.removeAttribute("data-previous-indexv");
+  }
   event.currentSlide.scrollTop = 0;
   fit();
 });
