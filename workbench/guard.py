@@ -1,5 +1,7 @@
 """A process that outlives ours: should we be killed, it stops what we have started.
 
+It imports no mirakuru, which kills at exit whatever carries a mark that holds its own number.
+
 A run that ends as it should stops its processes itself; a notebook's kernel is often killed.
 """
 
@@ -14,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from mirakuru.base import ENV_UUID
 
 STOPS_WITHIN = 3.5  # seconds, for everything; what isn't done by then is killed
 
@@ -53,7 +54,7 @@ def marked(marks: set[str]) -> Iterator[psutil.Process]:
     """Find the processes that carry one of these marks."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(ENV_UUID) in marks:
+            if marks.intersection(process.environ().values()):
                 yield process
 
 

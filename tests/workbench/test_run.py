@@ -375,3 +375,10 @@ def test_help_helps(words: list[str]) -> None:
     done = workbench(*words)
     assert done.returncode == 0
     assert "Usage: python -m workbench" in done.stdout
+
+
+def test_a_guard_kills_nobody_elses_processes() -> None:
+    """Mirakuru would: at exit it kills those whose mark holds our number in a longer one."""
+    code = "import sys, workbench.guard; print('mirakuru' in sys.modules)"
+    words = [sys.executable, "-c", code]
+    assert subprocess.check_output(words, cwd=ROOT, text=True) == "False\n"
