@@ -189,9 +189,9 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # **What you see.** With one thread the wait grows with the crowd: they stand in line. Four threads
-# can't do more work than the machine has processors for, so theirs isn't flat either.
-# Whoever only leaves an order is served at once. (Until the *print* is there it takes as long as
-# ever: the line has moved to the queue, where nobody has to stand in it.)
+# take four photos at once, which then share the machine's processors. Whoever only leaves an order
+# is served at once. (Until the *print* is there it takes as long as ever: the line has moved to the
+# queue, where nobody has to stand in it.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.3 Basic concepts: four parts and a name

@@ -40,7 +40,7 @@ def start(chapter: str, only: list[str] | None = None) -> Bench:
         for name in _running.pop().env.keys() - {"PATH"}:
             os.environ.pop(name, None)  # or the next would use the servers of the last
     for path in FILES.glob("*"):  # photos and prints of kernels that are no more
-        if not psutil.pid_exists(int(path.name)):
+        if path.name.isdigit() and not psutil.pid_exists(int(path.name)):
             shutil.rmtree(path)
     folder = FILES / str(os.getpid()) / f"{time.time():.0f}"
     _running.append(Bench(chapter, only=only, folder=folder).__enter__())

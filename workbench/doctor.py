@@ -3,18 +3,19 @@
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import kombu
 import psutil
 from amqp.exceptions import AMQPError
 from celery import Celery
@@ -102,6 +103,10 @@ class Visit:
         """Return the command that starts one of its processes."""
         return f"python -m workbench start {name}" if self.running else by_hand
 
+    def restart(self, by_hand: str) -> str:
+        """Return the command that stops the worker and starts it again."""
+        return RESTART if self.running else by_hand
+
     def examine(self, task_id: str = "") -> Iterator[Finding]:
         """Look at one thing after another, each of which needs the last; end with a fault."""
         yield Finding("machine", f"Python {platform.python_version()} on {platform.platform()}.")
@@ -157,25 +162,23 @@ def page(visit: Visit) -> Finding:
     port, folder = visit.port, str(visit.where.path)
     if probes.is_free(port):
         return Finding("page", f"It isn't running; port {port} is free for it.")
-    holder = listener(port)
-    if holder and holder.cwd() == folder:
+    who, its_folder = listener(port)
+    if its_folder == folder:
         return Finding("page", f"A server that was started in {folder} has port {port}.")
-    who = f"by {holder.name()} (process {holder.pid})" if holder else "by another program"
     return Finding(
-        "page", f"Port {port} is taken {who}.", "port-taken", f"make run PORT={port + 1}"
+        "page", f"Port {port} is taken by {who}.", "port-taken", f"make run PORT={port + 1}"
     )
 
 
-def listener(port: int) -> psutil.Process | None:
-    """Return the process that listens on a port, if we may know."""
-    try:
+def listener(port: int) -> tuple[str, str]:
+    """Return who listens on a port, and the folder it works in, as far as we may know."""
+    with suppress(psutil.Error):  # a process of somebody else's
         for connection in psutil.net_connections("tcp"):
             at = connection.laddr
             if connection.status == psutil.CONN_LISTEN and at and at.port == port:
-                return psutil.Process(connection.pid) if connection.pid else None
-    except psutil.Error:
-        pass
-    return None
+                process = psutil.Process(connection.pid)
+                return f"{process.name()} (process {process.pid})", process.cwd()
+    return "another program", ""
 
 
 def ask(visit: Visit) -> Lab | Finding:
@@ -183,15 +186,14 @@ def ask(visit: Visit) -> Lab | Finding:
     where = visit.where
     commands = where.processes().values()
     words = next(line for line in map(shlex.split, commands) if "celery" in line and "-A" in line)
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, words[words.index("-A") + 1]],
-        cwd=where.path,
-        env=os.environ | visit.env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    code, env = [sys.executable, "-c", ASK, words[words.index("-A") + 1]], os.environ | visit.env
+    try:
+        done = subprocess.run(
+            code, cwd=where.path, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+    except subprocess.TimeoutExpired:
+        says = "Its code takes more than a minute to import."
+        return Finding("app", says, "app-broken", f"git diff chapters/{where.name}")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
         lines = [line for line in done.stderr.splitlines() if f'"{where.path}' in line]
@@ -208,25 +210,23 @@ def ask(visit: Visit) -> Lab | Finding:
 
 def broker(lab: Lab, visit: Visit) -> Finding:
     """Look at the broker: at its address, then at what answers there."""
-    url = urlsplit(lab.broker)
-    if url.scheme.partition("+")[0] not in TRANSPORT_ALIASES:
+    if not is_address(lab.broker):
         return Finding(
             "broker",
             f"'{plain(lab.broker)}' is no broker's address: it begins with redis:// or amqp://.",
             "broker-url",
             "unset CELERY_BROKER_URL",
         )
-    trouble = answers(lab.broker)
-    if not trouble:
+    error = probes.connection_error(lab.broker)
+    if error is None:
         return Finding("broker", f"It answers at {plain(lab.broker)}.")
-    if trouble != "refused":
-        return Finding(
-            "broker",
-            f"At {plain(lab.broker)}: {trouble}",
-            "not-a-broker",
-            "unset CELERY_BROKER_URL",
-        )
-    elsewhere = [] if visit.running else [other for other in visit.others if not answers(other)]
+    if re.search("(?i)auth|password|ACCESS_REFUSED", str(error)):
+        says = f"{plain(lab.broker)} wants another user or password. ({error})"
+        return Finding("broker", says, "broker-login", "unset CELERY_BROKER_URL")
+    if "refused" not in str(error).lower():
+        says = f"What is at {plain(lab.broker)} doesn't answer as such a broker does. ({error})"
+        return Finding("broker", says, "not-a-broker", "unset CELERY_BROKER_URL")
+    elsewhere = [] if visit.running else list(filter(probes.can_connect, visit.others))
     if elsewhere:
         return Finding(
             "broker",
@@ -239,21 +239,13 @@ def broker(lab: Lab, visit: Visit) -> Finding:
     return Finding("broker", f"Nothing listens at {plain(lab.broker)}.", "no-broker", mend)
 
 
-def answers(url: str) -> str:
-    """Say what is wrong with whatever is at a broker's address: nothing, if it answers."""
-    options = {"socket_connect_timeout": 1, "socket_timeout": 2}
+def is_address(url: str) -> bool:
+    """Tell whether this can be the address of a broker."""
     try:
-        with kombu.Connection(url, connect_timeout=2, transport_options=options) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-            assert connection.default_channel
-    except (*DOWN, ValueError) as error:
-        text = f"{type(error.__cause__ or error).__name__}: {error}"
-        if "refused" in text.lower() and "ACCESS_REFUSED" not in text:
-            return "refused"
-        if "auth" in text.lower() or "ACCESS_REFUSED" in text or "WRONGPASS" in text:
-            return f"it wants another user or password. ({error})"
-        return f"something listens there that isn't such a broker. ({error})"
-    return ""
+        parts = urlsplit(url)
+        return parts.scheme in TRANSPORT_ALIASES and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def plain(url: str) -> str:
@@ -280,6 +272,8 @@ def backend(lab: Lab, visit: Visit) -> Finding:
                 lab.backend, socket_connect_timeout=1, socket_timeout=2
             ) as connection:
                 connection.ping()
+        else:
+            return Finding("backend", f"{plain(lab.backend)}, which only the probe can try.")
     except (*DOWN, ValueError) as error:
         mend = visit.start("backend", "unset CELERY_RESULT_BACKEND")
         return Finding(
@@ -317,7 +311,7 @@ def workers(lab: Lab, visit: Visit) -> Finding:
         known = {task.partition(" ")[0] for task in tasks.get(name, [])}
         missing = sorted(lab.tasks - known)
         changed = newest(visit.where) > time.time() - stats[name]["uptime"]
-        again = RESTART if visit.running else f"(Ctrl-C in the worker's terminal) {mend}"
+        again = visit.restart(f"(Ctrl-C in the worker's terminal) {mend}")
         if missing and not known & lab.tasks:
             says = f"{name} is another app's: it knows {', '.join(sorted(known)) or 'no task'}."
             return Finding("workers", says, "other-app", f"kill {stats[name]['pid']}")
@@ -365,7 +359,7 @@ def probe(lab: Lab, visit: Visit) -> Finding:
         f"A worker has done it, but its result isn't at {plain(lab.backend or '')}: the worker "
         "writes to another result backend, or to none.",
         "other-backend",
-        visit.start("worker", "start the worker where you have set CELERY_RESULT_BACKEND"),
+        visit.restart("set CELERY_RESULT_BACKEND in the worker's terminal, and start it again"),
     )
     done_before = times_done(app, name)
     begun = time.time()
@@ -386,7 +380,7 @@ def probe(lab: Lab, visit: Visit) -> Finding:
             f"It was sent, and nothing came back in {PROBE_WITHIN:.0f} s: the workers are busy, or "
             "many messages wait before it.",
             "probe-lost",
-            visit.start("worker", "look into the worker's terminal"),
+            visit.restart("Ctrl-C in the worker's terminal, and start it again"),
         )
     except (*DOWN, RuntimeError) as error:
         return Finding("probe", f"It failed: {error}", "probe-failed", "make doctor")
@@ -423,10 +417,13 @@ def task(lab: Lab, task_id: str) -> Finding:
         for number, message in enumerate(reversed(waiting)):
             if task_id.encode() in message:
                 return Finding("task", f"{task_id}: it waits in the queue, {number} before it.")
+    else:
+        says = f"{task_id}: nothing is stored, no worker has it. It may wait in the queue, too."
+        return Finding("task", says + " (Only Redis' can be looked into.)")
     return Finding(
         "task",
-        f"{task_id}: nothing is stored, no worker has it. It was never sent, or its result has "
-        f"expired: results are kept for {lab.kept / 3600:.0f} hours.",
+        f"{task_id}: nothing is stored, no worker has it, and it doesn't wait. It was never sent, "
+        f"or its result has expired: results are kept for {lab.kept / 3600:.0f} hours.",
         "old-result",
         "order it again",
     )

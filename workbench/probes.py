@@ -59,6 +59,11 @@ def takes_connections(broker_url: str) -> Probe:
 
 def can_connect(broker_url: str) -> bool:
     """Tell whether a broker completes a handshake within two seconds."""
+    return connection_error(broker_url) is None
+
+
+def connection_error(broker_url: str) -> Exception | None:
+    """Return why a broker doesn't complete a handshake within two seconds; None if it does."""
     options = {"socket_connect_timeout": 1, "socket_timeout": 2}
     try:
         with kombu.Connection(
@@ -66,9 +71,9 @@ def can_connect(broker_url: str) -> bool:
         ) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             assert connection.default_channel
-    except NOT_YET:
-        return False
-    return True
+    except NOT_YET as error:
+        return error
+    return None
 
 
 def accepts(port: int) -> Probe:

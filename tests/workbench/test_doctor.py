@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from redis import Redis
 
 from tests.waiting import wait_until
 from workbench import brokers, chapter
@@ -223,11 +224,21 @@ def serving_http(port: int) -> Iterator[None]:
 # --- the broker, the backend ----------------------------------------------------------------------
 
 
-def test_an_address_of_no_broker(doctor: Doctor) -> None:
-    assert faults(doctor(TRIAL, "--broker", "redi://localhost:6379/0")) == ["broker-url"]
+@pytest.mark.parametrize("url", ["redi://localhost:6379/0", "redis://localhost:port/0"])
+def test_an_address_of_no_broker(doctor: Doctor, url: str) -> None:
+    assert faults(doctor(TRIAL, "--broker", url)) == ["broker-url"]
 
 
-def test_no_broker(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_wants_a_password(doctor: Doctor, redis: str) -> None:
+    with Redis.from_url(redis) as connection:
+        connection.config_set("requirepass", "a secret")
+        try:
+            assert faults(doctor(TRIAL)) == ["broker-login"]
+        finally:
+            connection.config_set("requirepass", "")
+
+
+def test_no_broker(doctor: Doctor) -> None:
     found = faults(doctor(TRIAL, "--broker", f"redis://127.0.0.1:{free_port()}/0"))
     assert found in (["no-broker"], ["wrong-port"]), "the second where a Redis has its usual port"
 
