@@ -22,11 +22,23 @@ STOPS_WITHIN = 3.5  # seconds, for everything; what isn't done by then is killed
 _guards: list[subprocess.Popen[str]] = []
 
 
+def expect(mark: str) -> None:
+    """Announce a process that is about to start with this mark in its environment.
+
+    Should we be killed before we can say its number, the guard still finds it.
+    """
+    _tell(mark)
+
+
 def watch(pid: int, stop_signal: int, mark: str) -> None:
     """Have a process group stopped by this signal, should we end and leave it behind.
 
     The mark, in their environment, tells those of its descendants that have left the group.
     """
+    _tell(f"{mark} {pid} {stop_signal}")
+
+
+def _tell(line: str) -> None:
     if not _guards or _guards[-1].poll() is not None:
         _guards.append(
             subprocess.Popen(
@@ -40,7 +52,7 @@ def watch(pid: int, stop_signal: int, mark: str) -> None:
         atexit.register(dismiss, _guards[-1])
     stdin = _guards[-1].stdin
     assert stdin
-    stdin.write(f"{pid} {stop_signal} {mark}\n")
+    stdin.write(f"{line}\n")
     stdin.flush()
 
 
@@ -89,12 +101,20 @@ def main() -> None:
     """Note what we are told to watch; when nobody is left to tell us, stop it."""
     watched: list[tuple[psutil.Process, int]] = []
     marks = set()
+    starting = set()
     for line in sys.stdin:
-        pid, stop_signal, mark = line.split()
+        mark, *process = line.split()
         marks.add(mark)
+        if not process:
+            starting.add(mark)
+            continue
+        starting.discard(mark)
+        pid, stop_signal = process
         with contextlib.suppress(psutil.NoSuchProcess):
             # Tells a process from a later one that happens to get its number.
             watched.append((psutil.Process(int(pid)), int(stop_signal)))
+    if starting:
+        kill(list(marked(starting)))  # has done nothing yet that could be lost
     left = [(leader, number) for leader, number in watched if leader.is_running()]
     families = list(marked(marks)) if left else []
     for leader, number in left:
@@ -102,6 +122,8 @@ def main() -> None:
             families += [leader, *leader.children(recursive=True)]
             os.killpg(leader.pid, number)
     kill(wait_for_the_end(families, STOPS_WITHIN))
+    if left:
+        kill(list(marked(marks)))  # what they started meanwhile
 
 
 if __name__ == "__main__":

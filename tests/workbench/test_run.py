@@ -382,3 +382,22 @@ def test_a_guard_kills_nobody_elses_processes() -> None:
     code = "import sys, workbench.guard; print('mirakuru' in sys.modules)"
     words = [sys.executable, "-c", code]
     assert subprocess.check_output(words, cwd=ROOT, text=True) == "False\n"
+
+
+def test_a_guard_finds_what_was_only_about_to_be_watched() -> None:
+    """Who is killed just after starting a process hasn't said its number yet."""
+    code = """
+import os, signal, subprocess
+from workbench import guard
+
+guard.expect("about-to-start")
+child = subprocess.Popen(["sleep", "60"], env={"MARK": "about-to-start"}, start_new_session=True)
+print(child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    said, _ = killed.communicate(timeout=30)
+    child = int(said)
+    wait_until(lambda: not psutil.pid_exists(child), "the guard to have killed it")
