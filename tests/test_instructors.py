@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.markdown import dead_links
 from workbench import chapter, exercises
 
 ROOT = Path(__file__).parents[1]
@@ -13,17 +14,6 @@ GUIDE = (ROOT / "INSTRUCTORS.md").read_text()
 # Each plan, with what its heading says: "90 minutes (1:30)".
 PLANS = GUIDE.partition("\n## Plans\n")[2].partition("\n## ")[0].split("\n### ")[1:]
 each_plan = pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.partition("\n")[0])
-
-
-def slugs(markdown: str) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a text."""
-    found: list[str] = []
-    prose = re.sub(r"^```.*?^```", "", markdown, flags=re.M | re.S)
-    for heading in re.findall(r"^#+ (.+)$", prose, re.M):
-        text = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading)
-        found.append(re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-"))
-    repeated = {f"{slug}-{number}" for slug in found for number in range(1, found.count(slug))}
-    return {*found, *repeated}
 
 
 def rows(plan: str) -> list[str]:
@@ -38,12 +28,7 @@ def minutes(clock: str) -> int:
 
 
 def test_each_link_leads_to_a_file_and_to_a_heading_in_it() -> None:
-    links = re.findall(r"\]\((?!\w+:)([^)#]*)#?([^)]*)\)", GUIDE)
-    assert links
-    for path, anchor in links:
-        target = ROOT / (path or "INSTRUCTORS.md")
-        assert target.is_file(), f"{path} is no file"
-        assert not anchor or anchor in slugs(target.read_text()), f"{path}#{anchor} is no heading"
+    assert dead_links(ROOT / "INSTRUCTORS.md") == []
 
 
 def test_each_target_of_make_is_in_the_makefile() -> None:
