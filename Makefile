@@ -19,11 +19,10 @@ TOO_OLD := $(PYTHON) is missing or older than Python 3.11: install a newer one a
 ENV := @$(IS_NEW) || { echo "$(TOO_OLD)" >&2; exit 2; }; $(PYTHON) workbench/bootstrap.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 RUN := $(ENV) requirements-run.txt
 ALL := $(ENV) requirements.txt
-COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --custom-compile-command 'make lock'
 BENCH := @exec .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help run redis check doctor notebook slides test test-slow format notebooks samples lock clean
+.PHONY: help run redis check doctor reset notebook slides offline newest test test-slow format notebooks samples lock clean
 
 help:       ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +43,10 @@ doctor:     ## find out what is wrong, and what mends it: CHAPTER=02 BROKER_URL=
 	$(RUN)
 	$(BENCH) doctor $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
 
+reset:      ## start a chapter again, and keep what you had: CHAPTER=02
+	$(RUN)
+	$(BENCH) reset $(if $(filter file,$(origin CHAPTER)),'',$(CHAPTER))
+
 notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_PORT=8888
 	$(ALL)
 	$(BENCH) notebook
@@ -51,6 +54,10 @@ notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_POR
 slides:     ## make slides of the notebooks, for a room without network
 	$(ALL)
 	$(BENCH) slides
+
+offline:    ## fill a folder for a room without network: FOLDER=stick PYTHONS="3.12 3.13" SYSTEMS=linux-x86_64
+	$(RUN)
+	$(BENCH) offline
 
 test:       ## prove that everything holds, in less than four minutes
 	$(ALL)
@@ -72,10 +79,13 @@ samples:    ## draw the sample photos again
 	$(ALL)
 	@for folder in $$(find chapters -path '*/static/samples'); do .venv/bin/python -m workbench.sample_photos $$folder || exit; done
 
-lock:       ## write both locks anew from requirements.in
+lock:       ## write both locks anew from requirements.in: UPGRADE=1 for the newest versions
 	$(ALL)
-	@$(COMPILE) requirements.in -o requirements.txt
-	@sed '/^# --- all/,$$d' requirements.in | $(COMPILE) - -c requirements.txt -o requirements-run.txt
+	$(BENCH) lock
 
-clean:      ## delete what runs and tests have left in var/
-	@rm -rf var chapters/*/var
+newest:     ## run all tests with the newest versions of everything, in an environment of their own
+	$(ALL)
+	$(BENCH) newest
+
+clean:      ## delete what runs and tests have left in var/; what `make reset` kept stays
+	@for thing in var/* chapters/*/var; do [ "$$thing" = var/kept ] || rm -rf "$$thing"; done

