@@ -133,18 +133,21 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
     from workbench import doctor
 
     visit = doctor.find(chapter_name, port, broker, RUNS)
+    os.environ |= visit.env  # Celery heeds CELERY_BROKER_URL more than what it is told
     findings = []
     if not as_json:
         started = "runs" if visit.running else "as it is started by hand"
         click.echo(f"Looking at {visit.where.name} ({started}):\n")
-    for finding in visit.examine(task_id):
+    for finding in doctor.examine(visit, task_id):
         findings.append(finding)
         if not as_json:
             click.echo(f"{'✗' if finding.fault else '✓'} {finding.about}: {finding.says}")
         if finding.fault and not as_json:
             click.echo(f"  Do: {finding.mend}")
+            if finding.guide:
+                click.echo(f"  Why: {finding.guide}")
     if as_json:
-        click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+        click.echo(json.dumps([vars(each) | {"guide": each.guide} for each in findings], indent=2))
     sys.exit(1 if any(finding.fault for finding in findings) else 0)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import pytest
 from celery import Celery
 from redis import Redis
 
+from tests.field_guide.guide import entries
 from tests.waiting import wait_until
 from workbench import brokers, chapter
+from workbench.doctor.words import GUIDE
 from workbench.log import Log
 from workbench.probes import consumes, free_port, is_free
 from workbench.service import Service
@@ -259,6 +262,30 @@ def test_a_server_that_is_no_broker(doctor: Doctor, scheme: str) -> None:
     assert faults(found) == ["not-a-broker"]
 
 
+def test_a_broker_without_memory_for_another_message(
+    doctor: Doctor, root: Path, env: dict[str, str], redis: str
+) -> None:
+    with Redis.from_url(redis) as connection, worker(root, env, OURS):
+        connection.config_set("maxmemory", 1)
+        try:
+            assert faults(doctor(TRIAL)) == ["broker-full"]
+        finally:
+            connection.config_set("maxmemory", 0)
+
+
+def test_a_broker_that_answers_and_refuses_the_rest(doctor: Doctor, redis: str) -> None:
+    """Redis knows users who may do no more than ask whether it is there."""
+    with Redis.from_url(redis) as connection:
+        connection.acl_setuser(
+            "guest", enabled=True, passwords=["+secret"], commands=["+ping", "+select", "+client"]
+        )
+        try:
+            url = redis.replace("//", "//guest:secret@") + "/0"
+            assert faults(doctor(TRIAL, "--broker", url)) == ["refused"]
+        finally:
+            connection.acl_deluser("guest")
+
+
 def test_no_result_backend(doctor: Doctor) -> None:
     assert faults(doctor(TRIAL, CELERY_RESULT_BACKEND="disabled://")) == ["no-backend"]
 
@@ -340,6 +367,22 @@ def test_workers_that_never_come_to_it(doctor: Doctor, root: Path, env: dict[str
             assert faults(doctor(TRIAL)) == ["probe-lost"]
         finally:
             child.resume()
+
+
+# --- where to read on -----------------------------------------------------------------------------
+
+
+def test_it_points_to_entries_of_the_field_guide() -> None:
+    assert set(GUIDE.values()) <= {entry.slug for entry in entries().values()}
+
+
+def test_a_fault_comes_with_the_place_where_it_is_explained(doctor: Doctor, root: Path) -> None:
+    assert doctor(TRIAL)[-1]["guide"] == f"FIELD_GUIDE.md#{GUIDE['no-worker']}"
+    words = [sys.executable, "-m", "workbench", "doctor", TRIAL]
+    env = os.environ | {"WORKBENCH_ROOT": str(root)}
+    env |= {"CELERY_RESULT_BACKEND": "redis://127.0.0.1:1/1"}
+    said = subprocess.run(words, env=env, capture_output=True, text=True, check=False).stdout
+    assert re.search(r"\n  Do: .+\n(  Why: FIELD_GUIDE.md#\S+\n)?$", said)
 
 
 # --- one task -------------------------------------------------------------------------------------

@@ -1,0 +1,67 @@
+"""Find out what is wrong with a lab, in plain words, and name the one command that mends it."""
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from workbench import chapter, control
+from workbench.doctor.around import ask, environment, page
+from workbench.doctor.probe import probe, task
+from workbench.doctor.servers import backend, broker
+from workbench.doctor.words import DOWN, Finding, Visit
+from workbench.doctor.workers import workers
+
+USUAL = ["redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//"]  # where brokers are
+
+
+def examine(visit: Visit, task_id: str = "") -> Iterator[Finding]:
+    """Look at one thing after another, each of which needs the last; end with a fault."""
+    yield Finding("machine", f"Python {platform.python_version()} on {platform.platform()}.")
+    yield (found := environment(visit))
+    if found.fault:
+        return
+    if not visit.running:
+        yield page(visit)
+    lab = ask(visit)
+    if isinstance(lab, Finding):
+        yield lab
+        return
+    yield Finding("app", f"{len(lab.tasks)} tasks; they go into the queue '{lab.queue}'.")
+    for look in (broker, backend, workers, probe):
+        try:
+            found = look(lab, visit)
+        except DOWN as error:  # it answered a moment ago
+            found = refused(look.__name__, error)
+        yield found
+        if found.fault:
+            return
+    if task_id:
+        yield task(lab, task_id)
+
+
+def refused(about: str, error: Exception) -> Finding:
+    """Say that the broker, or the backend, answers but doesn't do what is asked of it."""
+    if "maxmemory" in str(error):
+        says = f"The Redis has no memory left for another message. ({error})"
+        return Finding(about, says, "broker-full", "redis-cli config set maxmemory 0")
+    says = f"A server that answered a moment ago doesn't any more, or refuses. ({error})"
+    return Finding(about, says, "refused", "make doctor")
+
+
+def find(name: str, port: int, broker_url: str | None, runs: Path) -> Visit:
+    """Choose what to examine: the chapter that is named, or the one that runs, or the first."""
+    running = control.runs(runs)
+    wanted = chapter.find(name).name if name else ""
+    found = [address for address in running if wanted in ("", address.chapter)]
+    if len(found) > 1:
+        found = [address for address in found if address.env["PORT"] == str(port)]
+    env = dict(found[0].env) if found else {}
+    if broker_url:
+        env["CELERY_BROKER_URL"] = broker_url
+    return Visit(
+        where=chapter.find(found[0].chapter if found else wanted or "01"),
+        env=env,
+        port=int(env.get("PORT", port)),
+        running=bool(found),
+        others=[address.env["CELERY_BROKER_URL"] for address in running] + USUAL,
+    )
