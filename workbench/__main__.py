@@ -3,6 +3,7 @@
 import sys
 
 try:
+    import workbench.upkeep  # noqa: F401  # more commands
     from workbench.cli import main
 except ModuleNotFoundError as error:
     print(

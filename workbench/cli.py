@@ -193,68 +193,6 @@ def start_again(chapter_name: str) -> None:
         click.echo(f"{where.name} is as in the last commit: there was nothing to restore.")
 
 
-@main.command("offline")
-@click.option("--folder", type=click.Path(path_type=Path), envvar="FOLDER", help="Where to.")
-@click.option("--pythons", envvar="PYTHONS", help="For these only, as in '3.11 3.13'.")
-@click.option("--systems", envvar="SYSTEMS", help="For these only, as in 'linux-x86_64'.")
-@click.option("--lock", envvar="LOCK", default="requirements.txt", help="Or requirements-run.txt.")
-def take_along(folder: Path | None, pythons: str | None, systems: str | None, lock: str) -> None:
-    """Fill a folder for a memory stick: the repository, and the wheels that it installs from."""
-    from workbench import offline
-
-    folder = (folder or chapter.VAR / "offline").absolute()
-    wanted = [
-        (python, system)
-        for system in offline.choose(systems, [*offline.SYSTEMS])
-        for python in offline.choose(pythons, offline.PYTHONS)
-    ]
-    with quiet_end():
-        if offline.clone(folder):
-            click.echo("What isn't committed here isn't in it.")
-        for python, system in wanted:
-            click.echo(f"Wheels for Python {python} on {system} ...")
-            offline.download(chapter.ROOT / lock, folder / "wheels", python, system)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-        click.echo(f"{size:.0f} MB in {folder}: copy it to a laptop, and type 'make run' there.")
-
-
-@main.command("lock")
-@click.option("--upgrade", is_flag=True, envvar="UPGRADE", help="With the newest versions.")
-def write_locks(upgrade: bool) -> None:
-    """Write both locks anew from requirements.in."""
-    from workbench import locks
-
-    locks.write(chapter.ROOT, upgrade=upgrade)
-
-
-@main.command("newest")
-@click.argument("paths", nargs=-1, metavar="[TESTS]...")
-def look_at_the_world(paths: tuple[str, ...]) -> None:
-    """Run the whole suite with the newest versions, in a clone with an environment of its own.
-
-    With TESTS (paths) only these are run, and nothing is written down.
-    """
-    from workbench import newest
-
-    house = chapter.VAR / "newest"
-    with quiet_end():
-        newest.clone(house)
-        newest.resolve(house)
-        before, now = (newest.versions(root / newest.LOCK) for root in (chapter.ROOT, house))
-        changed = newest.changes(before, now)
-        click.echo(
-            "\n".join(["Other than in the lock:", *changed] if changed else ["All as locked."])
-        )
-        targets = ["test"] if paths else ["test", "test-slow"]
-        broken = [test for target in targets for test in newest.run_tests(house, target, *paths)]
-        click.echo("\n".join(["Broken:", *broken] if broken else ["Nothing is broken."]))
-        if not broken and not paths:
-            newest.write_down(now)
-            click.echo("The README says so. To take these versions: make lock UPGRADE=1")
-        sys.exit(1 if broken else 0)
-    sys.exit(1)
-
-
 @contextmanager
 def quiet_end() -> Iterator[None]:
     """End without a traceback on Ctrl-C, after all is stopped."""
