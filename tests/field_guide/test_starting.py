@@ -4,8 +4,20 @@ import pytest
 
 from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
+from workbench.probes import answers_http, free_port
 
 pytestmark = pytest.mark.slow
+
+TASKS = """
+    from celery import Celery
+
+    app = Celery("tasks")
+
+
+    @app.task
+    def develop(photo: str) -> str:
+        return f"print of {photo}"
+"""
 
 
 def test_flask_object_has_no_attribute_user_options(project: Project, words: Words) -> None:
@@ -21,3 +33,159 @@ def test_flask_object_has_no_attribute_user_options(project: Project, words: Wor
     )
     words.seen_in(project.run("celery -A tasks report"))
     words.gone_from(project.run("celery -A tasks:celery_app report"))
+
+
+def test_function_object_has_no_attribute_user_options(project: Project, words: Words) -> None:
+    project.write(
+        "lab.py",
+        """
+        from celery import Celery
+        from flask import Flask
+
+
+        def create_app() -> Flask:
+            app = Flask(__name__)
+            app.extensions["celery"] = Celery("lab")
+            return app
+        """,
+    )
+    words.seen_in(project.run("celery -A lab:create_app worker"))
+
+    project.write(
+        "make_celery.py",
+        """
+        from lab import create_app
+
+        flask_app = create_app()
+        celery_app = flask_app.extensions["celery"]
+        """,
+    )
+    with project.worker("celery -A make_celery worker -P solo") as worker:
+        worker.says("ready.")
+        words.gone_from(worker.screen)
+
+
+def test_the_module_task_was_not_found(project: Project, words: Words) -> None:
+    project.write("tasks.py", TASKS)
+    words.seen_in(project.run("celery -A task report"))
+    assert "The module tasks:celery was not found." in project.run("celery -A tasks:celery report")
+    elsewhere = project.run("mkdir elsewhere && cd elsewhere && celery -A tasks report")
+    assert "The module tasks was not found." in elsewhere
+    for name in ("tasks", "tasks:app"):
+        mended = project.run(f"celery -A {name} report")
+        assert "transport:redis" in mended
+        words.gone_from(mended)
+
+
+def test_the_support_for_this_usage_was_removed_in_celery_50(
+    project: Project, words: Words
+) -> None:
+    project.write("tasks.py", TASKS)
+    words.seen_in(project.run("celery worker -A tasks"))
+    with project.worker("celery -A tasks worker -P solo") as worker:
+        worker.says("ready.")
+        words.gone_from(worker.screen)
+
+
+def test_cannot_import_name_celery_app_from_partially_initialized_module(
+    project: Project, words: Words
+) -> None:
+    project.write(
+        "app.py",
+        """
+        from celery import Celery
+        from flask import Flask
+
+        from tasks import develop
+
+        app = Flask(__name__)
+        celery_app = Celery("app")
+        celery_app.set_default()
+
+
+        @app.post("/photos")
+        def take_in() -> dict[str, str]:
+            return {"id": develop.delay("lake").id}
+        """,
+    )
+    tasks = """
+        from app import celery_app
+
+
+        @celery_app.task(name="tasks.develop")
+        def develop(photo: str) -> str:
+            return f"print of {photo}"
+    """
+    mended = tasks.replace("from app import celery_app", "from celery import shared_task")
+    mended = mended.replace("@celery_app.task", "@shared_task")
+
+    project.write("tasks.py", tasks)
+    words.seen_in(project.run("flask routes"))
+    words.seen_in(project.run("celery -A app:celery_app report"))
+
+    project.write("tasks.py", mended)
+    screen = project.run("flask routes")
+    assert "take_in" in screen
+    words.gone_from(screen)
+    with project.worker("celery -A app:celery_app worker -P solo") as worker:
+        project.run("python -c 'from app import app; app.test_client().post(\"/photos\")'")
+        worker.says("succeeded in")
+        words.gone_from(worker.screen)
+
+
+def test_cannot_mix_new_and_old_setting_keys(project: Project, words: Words) -> None:
+    project.write(
+        "app.py",
+        """
+        import os
+
+        from celery import Celery
+        from flask import Flask
+
+        app = Flask(__name__)
+        app.config["CELERY_RESULT_BACKEND"] = os.environ["CELERY_RESULT_BACKEND"]
+
+        celery_app = Celery(app.name)
+        celery_app.conf.update(app.config)
+        celery_app.conf.task_track_started = True
+        """,
+    )
+    words.seen_in(project.run("celery -A app:celery_app report"))
+
+    project.write(
+        "app.py",
+        """
+        import os
+
+        from celery import Celery
+        from flask import Flask
+
+        app = Flask(__name__)
+        app.config["CELERY"] = {
+            "result_backend": os.environ["CELERY_RESULT_BACKEND"],
+            "task_track_started": True,
+        }
+
+        celery_app = Celery(app.name)
+        celery_app.config_from_object(app.config["CELERY"])
+        """,
+    )
+    mended = project.run("celery -A app:celery_app report")
+    assert "task_track_started: True" in mended
+    words.gone_from(mended)
+
+
+def test_address_already_in_use(project: Project, words: Words) -> None:
+    project.write("app.py", "from flask import Flask\n\napp = Flask(__name__)\n")
+    port, another = free_port(), free_port()
+    command = "exec waitress-serve --listen=127.0.0.1:{} app:app"
+    with project.terminal(command.format(port), answers_http(port)):
+        words.seen_in(project.run(command.format(port)))
+        in_use = f"Port {port} is in use by another program."
+        assert in_use in project.run(f"flask run --port {port}")
+        with project.terminal(command.format(another), answers_http(another)) as mended:
+            mended.says("Serving on")
+            words.gone_from(mended.screen)
+    with project.terminal(command.format(port), answers_http(port)) as mended:
+        mended.says("Serving on")
+        words.gone_from(mended.screen)

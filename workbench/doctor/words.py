@@ -18,16 +18,23 @@ RESTART = "python -m workbench stop worker; python -m workbench start worker"
 
 # Where the field guide explains a fault, by the words that it usually puts on a screen.
 GUIDE = {
+    "backend-away": "retry-limit-exceeded-while-trying-to-reconnect-to-the-celery-result-store",
     "broker-full": "command-not-allowed-when-used-memory--maxmemory",
+    "broker-login": "authentication-required",
+    "broker-url": "consumer-cannot-connect-to-amqpguestlocalhost3a",
+    "no-backend": "disabledbackend-object-has-no-attribute",
+    "no-broker": "consumer-cannot-connect-to-redis",
     "no-worker": "no-nodes-replied-within-time-constraint",
     "old-result": "pending-again-after-a-day",
     "old-worker": "got-an-unexpected-keyword-argument-though-the-code-has-it",
     "other-app": "2-nodes-online-and-you-started-one",
     "other-backend": "pending-though-the-workers-log-says-succeeded",
     "other-queue": "timeouterror-the-operation-timed-out",
+    "port-taken": "address-already-in-use",
     "probe-lost": "timeouterror-the-operation-timed-out",
     "unregistered": "received-unregistered-task-of-type",
     "worker-elsewhere": "no-nodes-replied-within-time-constraint",
+    "wrong-port": "consumer-cannot-connect-to-redis",
 }
 
 
