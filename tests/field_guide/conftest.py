@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,11 +53,17 @@ class Terminal:
 
     def shows(self, words: Words) -> None:
         """Wait until it shows these words."""
-        wait_until(lambda: words.are_in(self.screen), f"{words.shown} in\n{self.screen}", 30)
+        self._wait(lambda: words.are_in(self.screen), words.shown)
 
     def says(self, text: str) -> None:
         """Wait until it says this."""
-        wait_until(lambda: text in self.screen, f"{text} in\n{self.screen}", 30)
+        self._wait(lambda: text in self.screen, text)
+
+    def _wait(self, look: Callable[[], bool], text: str) -> None:
+        try:
+            wait_until(look, text, 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nin:\n{self.screen}") from None
 
 
 class Project:

@@ -104,9 +104,9 @@ def test_2_nodes_online_and_you_started_one(project: Project, words: Words) -> N
 
     with project.worker():
         with project.worker(theirs):
-            wait_until(lambda: words.are_in(status()), words.shown, 30)
+            wait_until(lambda: words.are_in(status()), words.shown, 40)
         with project.worker(theirs, CELERY_BROKER_URL=elsewhere):
-            words.gone_from(wait_until(alone, "1 node online.", 30))
+            words.gone_from(wait_until(alone, "1 node online.", 40))
 
 
 def test_no_row_was_found_when_one_was_required(project: Project, words: Words) -> None:
