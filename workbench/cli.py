@@ -62,15 +62,20 @@ def main() -> None:
 def run(chapter_name: str, port: int, broker: str, backend: str, folder: Path | None) -> None:
     """Start CHAPTER (01, 02, ...) with its broker, show its log; Ctrl-C stops it all."""
     from workbench.bench import Bench
+    from workbench.xray import beside
 
     bench = Bench(chapter_name, broker=broker, backend=backend, port=port, folder=folder)
     click.echo(f"Starting {bench.chapter.name}: {', '.join(bench.services)} ...")
+    by_hand = bench.by_hand()  # without the X-ray, which nobody needs
+    xray = beside.add_to(bench)
     with quiet_end(), bench:
         second_terminal = control.Control(bench, RUNS)
         try:
             click.echo(f"\n{BY_HAND}\n")
-            for name, command in bench.by_hand().items():
+            for name, command in by_hand.items():
                 click.echo(f"# {name}\n{command}\n")
+            if xray:
+                click.echo(f"X-ray, to watch the messages move: {xray}")
             click.echo(f"Ready (Ctrl-C stops it all): {bench.url}\n")
             bench.log.print_from_now([*bench.services, "workbench"])
             report_the_dead(bench)
@@ -99,6 +104,34 @@ def redis(port: int) -> None:
             threading.Event().wait()
         finally:
             service.close()
+
+
+@main.command("xray")
+@click.option("--broker", metavar="URL", envvar="CELERY_BROKER_URL", help="The broker to look at.")
+@click.option("--result-backend", metavar="URL", envvar="CELERY_RESULT_BACKEND", help="And where.")
+@click.option("--port", default=5555, type=Port(), envvar="XRAY_PORT", help="The X-ray's own port.")
+@click.option("--redact", is_flag=True, help="Hide arguments, results, errors and messages.")
+@click.option("--run", "run_pid", type=int, hidden=True, help="The run whose workers are ours.")
+@click.option("--chapter", "page", nargs=2, hidden=True, help="Its name, and its page.")
+def open_xray(
+    broker: str | None,
+    result_backend: str | None,
+    port: int,
+    redact: bool,
+    run_pid: int | None,
+    page: tuple[str, str] | None,
+) -> None:
+    """Watch the messages of any Celery app: where each is, what it looks like, why it waits."""
+    if not broker:
+        raise Trouble(
+            "Say which broker to look at: --broker redis://localhost:6379/0, or set "
+            "CELERY_BROKER_URL. (A chapter that 'make run' starts has an X-ray already.)"
+        )
+    from workbench.xray import command
+
+    chapter = {"name": page[0], "url": page[1]} if page else None
+    with quiet_end():
+        command.serve(broker, result_backend, port, redact=redact, run_pid=run_pid, chapter=chapter)
 
 
 @main.command()

@@ -1,12 +1,10 @@
 """`python -m workbench`, as a person at a terminal meets it."""
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import psutil
 import pytest
 
 from tests.waiting import wait_until
+from tests.workbench.running import FIRST, ROOT, Run, workbench
 from workbench import chapter, control
 from workbench.bench import find_port
 from workbench.brokers import find_rabbitmq
@@ -23,77 +22,14 @@ from workbench.probes import free_port
 from workbench.service import Service
 from workbench.trouble import Trouble
 
-ROOT = Path(__file__).parents[2]
-FIRST = chapter.chapters()[0].name
-
-
-def workbench(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of the workbench to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "workbench", *words],
-        cwd=ROOT,
-        env=os.environ | (env or {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-class Run:
-    """A run in a terminal of its own."""
-
-    def __init__(self, var: Path, *words: str, **env: str) -> None:
-        self.var = var
-        self.port = free_port()
-        self.mark = f"{os.getpid()}-{self.port}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "workbench", "run", FIRST, "--port", str(self.port), *words],
-            cwd=ROOT,
-            env=os.environ | {"WORKBENCH_VAR": str(var), "RUN_MARK": self.mark} | env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said = ""
-
-    def read_until(self, words: str) -> None:
-        """Read what it prints, up to the first line that holds these words."""
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.said += line
-            if words in line:
-                return
-        raise AssertionError(f"no line holds {words!r} in:\n{self.said}")
-
-    def family(self) -> list[psutil.Process]:
-        """Return every process that carries this run's mark."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("RUN_MARK") == self.mark:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def tell(self, verb: str, name: str) -> subprocess.CompletedProcess[str]:
-        """Tell the run something from a second terminal."""
-        return workbench(verb, name, env={"WORKBENCH_VAR": str(self.var)})
-
-    def end(self, number: int = signal.SIGINT) -> float:
-        """Send a signal, and return how many seconds it takes to end."""
-        started = time.monotonic()
-        self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=30)
-        self.said += rest
-        return time.monotonic() - started
+XRAY = {"-m", "workbench", "xray"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A run that is ready."""
-    found = Run(tmp_path_factory.mktemp("a folder with spaces"))
+    xray = {"XRAY": "1", "XRAY_PORT": str(free_port())}
+    found = Run(tmp_path_factory.mktemp("a folder with spaces"), **xray)
     found.read_until("Ready")
     yield found
     if found.process.poll() is None:
@@ -112,6 +48,31 @@ def test_it_prints_a_command_for_each_process(run: Run) -> None:
         assert re.search(rf"^# {name}\n\S.+\n\n", run.said, re.MULTILINE)
 
 
+def test_its_xray_is_ready_with_it_or_soon_after(run: Run) -> None:
+    *_, line, _ready = run.said.splitlines()
+    url = line.split()[-1]
+    assert line == f"X-ray, to watch the messages move: {url}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(url).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_until(answers, "the X-ray")
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_without_its_xray(run: Run) -> None:
+    assert run.tell("kill", "xray").stdout == "xray killed\n"
+    assert httpx.get(f"http://127.0.0.1:{run.port}").status_code == 200
+    run.tell("start", "xray")
+    victim = next(each for each in run.family() if set(each.cmdline()[:4]) >= XRAY)
+    victim.kill()
+    run.read_until("python -m workbench start xray")
+    assert run.tell("start", "xray").stdout == "xray started\n"
+
+
 def test_a_second_terminal_stops_starts_and_kills(run: Run) -> None:
     assert run.tell("stop", "broker").stdout == "broker stopped\n"
     assert run.tell("start", "broker").stdout == "broker started\n"
@@ -125,7 +86,9 @@ def test_a_second_terminal_stops_starts_and_kills(run: Run) -> None:
 def test_a_second_terminal_hears_what_names_there_are(run: Run) -> None:
     done = run.tell("stop", "nonsense")
     assert done.returncode == 2
-    assert done.stderr == ("There is no process 'nonsense': choose one of broker, web, worker.\n")
+    assert done.stderr == (
+        "There is no process 'nonsense': choose one of broker, web, worker, xray.\n"
+    )
 
 
 def test_a_second_terminal_runs_a_command_where_the_chapter_runs(run: Run) -> None:

@@ -1,0 +1,48 @@
+"""A Celery app whose tasks do next to nothing, for what is measured and tested on real workers."""
+
+import os
+import time
+from typing import Any
+
+from celery import Celery
+
+app = Celery("noop")
+app.conf.broker_connection_retry_on_startup = True
+
+
+@app.task(name="noop")
+def noop() -> None:
+    """Do nothing."""
+
+
+@app.task(name="sleep")
+def sleep(seconds: float) -> float:
+    """Take a while."""
+    time.sleep(seconds)
+    return seconds
+
+
+@app.task(name="note")
+def note(text: str) -> None:
+    """Write a line to a file, so that it can be counted how often that was done."""
+    with open(os.environ["NOTES"], "a") as file:  # noqa: PTH123  (appends in one go)
+        file.write(f"{text}\n")
+
+
+@app.task(name="fail")
+def fail(text: str) -> None:
+    """Fail, with a message."""
+    raise ValueError(text)
+
+
+@app.task(name="sleep late", acks_late=True)
+def sleep_late(seconds: float) -> None:
+    """Take a while, and acknowledge the message after that."""
+    time.sleep(seconds)
+
+
+@app.task(name="again", bind=True)
+def again(self: Any) -> None:
+    """Fail at first, and be tried again at once."""
+    if not self.request.retries:
+        raise self.retry(countdown=0)

@@ -1,0 +1,298 @@
+"""The X-ray's observer: it sees what there is, counts it all, and touches nothing."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from celery import Celery, chord
+
+from tests.waiting import wait_until
+from tests.workbench.xray.stand import FACTS, Stand, listen, xray
+from workbench.brokers import find_rabbitmq, rabbitmq_server
+from workbench.trouble import Trouble
+from workbench.xray.facts import Facts
+from workbench.xray.observer import Observer
+
+
+def some(facts: FACTS | Facts, **wanted: Any) -> FACTS:
+    """Return the facts that say this."""
+    found = [json.loads(fact) for fact in facts.kept] if isinstance(facts, Facts) else facts
+    return [fact for fact in found if wanted.items() <= fact.items()]
+
+
+def until(facts: FACTS, **wanted: Any) -> dict[str, Any]:
+    """Wait until a fact says this, and return the latest."""
+    return wait_until(lambda: some(facts, **wanted), f"a fact with {wanted}")[-1]
+
+
+# --- without a worker ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A Redis without a worker."""
+    with Stand(tmp_path_factory.mktemp("bare"), start=False) as stand:
+        yield stand
+
+
+@pytest.fixture
+def looking(bare: Stand) -> Iterator[Observer]:
+    """An observer of that, which looks when it is told to."""
+    bare.redis.flushall()
+    observer = Observer(bare.broker, bare.backend)
+    observer.queues.know({"celery": "celery"})
+    yield observer
+    observer.app.close()
+
+
+def test_messages_are_seen_in_the_order_in_which_they_will_be_taken(
+    bare: Stand, looking: Observer
+) -> None:
+    later = bare.send("noop", 2, priority=6)
+    (first,) = bare.send("noop", 1)
+    looking.queues.look()
+    (queue,) = some(looking.facts, of="queue")
+    assert (queue["queue"], queue["depth"]) == ("celery", 3)
+    assert queue["next"] == [first, *later]
+    assert [fact["id"] for fact in some(looking.facts, of="waiting")] == [first, *later]
+    where, key, _ = looking.queues.opened(later[1]) or ("", "", {})
+    assert (where, key) == ("queue celery, place 3 of 3", "celery\x06\x166")
+    looking.queues.look()
+    assert len(some(looking.facts, of="waiting")) == 3  # said once
+
+
+def test_a_message_tells_of_its_workflow(bare: Stand, looking: Observer) -> None:
+    with Celery(broker=bare.broker, backend="cache+memory://", set_as_current=False) as app:
+        part = app.signature("noop", immutable=True)
+        body = part.clone() | app.signature("fail", ["x"], immutable=True)
+        chord([part.clone() for _ in range(3)], app=app)(body)
+    bare.send("sleep", 1, 0.25, headers={"celery_beat_task": True})
+    looking.beats.read({"naps": {"task": "sleep"}})
+    looking.queues.look()
+    *parts, nap = some(looking.facts, of="waiting")
+    assert len({fact["group"] for fact in parts}) == 1
+    assert len({fact["chord"] for fact in parts}) == 1
+    assert {fact["chord_task"] for fact in parts} == {"noop"}
+    assert [fact["chord_chain"] for fact in parts] == [["fail"]] * 3
+    assert (nap["task"], nap["args"], nap["beat"]) == ("sleep", "0.25", "naps")
+    assert nap["bytes"] > 500
+    assert some(looking.facts, of="beat", entry="naps", id=nap["id"])
+
+
+def test_of_a_long_queue_both_ends_are_seen_and_the_rest_is_counted(
+    bare: Stand, looking: Observer
+) -> None:
+    ids = bare.send("noop", 100)
+    looking.queues.look()
+    (queue,) = some(looking.facts, of="queue")
+    assert (queue["depth"], queue["next"]) == (100, ids[:30])
+    assert {fact["id"] for fact in some(looking.facts, of="waiting")} == {*ids[:30], *ids[-30:]}
+
+
+def test_the_log_is_bounded_and_keeps_what_still_holds() -> None:
+    facts = Facts(kept=10)
+    facts.add("worker", worker="a", alive=True)
+    for number in range(50):
+        facts.add("event", id=str(number), result="x" * 1000)
+    last, history = facts.history()
+    assert last == 51
+    assert [json.loads(fact)["n"] for fact in history] == [1, *range(42, 52)]
+    assert max(map(len, history)) < 300
+    assert facts.since(49)[1] == history[-2:]
+    assert facts.has_all_since(41)
+    assert not facts.has_all_since(40)
+    assert not facts.has_all_since(99)  # of another X-ray
+
+
+# --- with a worker -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A Redis and a worker of two processes."""
+    with Stand(tmp_path_factory.mktemp("stand")) as stand:
+        yield stand
+
+
+def tells(stand: Stand) -> bool:
+    """Tell whether the worker sends events of its tasks, and leave it as it is."""
+    with stand.redis.pubsub() as listener:
+        listener.psubscribe("/0.celeryev/task.*")
+        (done,) = stand.send("noop")
+        wait_until(lambda: stand.results.exists(f"celery-task-meta-{done}"), "a result")
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            if listener.get_message(ignore_subscribe_messages=True, timeout=0.1):
+                return True
+    return False
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_and_nothing_touched(stand: Stand) -> None:
+    """The X-ray logs in as somebody who may read all, and write only to get workers' replies."""
+    stand.notes.write_text("")
+    rules = (
+        "%R~* ~*.reply.celery.pidbox* ~_kombu.binding* ~xray.* &* +@all -@admin -@dangerous +info"
+    )
+    stand.redis.execute_command(f"ACL SETUSER looker on >secret {rules}")
+    stand.redis.execute_command("ACL LOG RESET")
+    broker = stand.broker.replace("redis://", "redis://looker:secret@")
+    with xray(stand, broker=broker) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        ids = [stand.send("note", 1, str(number))[0] for number in range(200)]
+        wait_until(lambda: len(some(facts, of="event", type="succeeded")) == 200, "all to be done")
+        until(facts, of="queue", queue="celery", depth=0, held=0)
+    assert sorted(map(int, stand.notes.read_text().split())) == list(range(200))
+    assert stand.redis.llen("celery") == stand.redis.hlen("unacked") == 0
+    assert stand.redis.execute_command("ACL LOG") == []
+    events = Counter((fact["id"], fact["type"]) for fact in some(facts, of="event"))
+    assert events == Counter(
+        {(each, kind): 1 for each in ids for kind in ("received", "started", "succeeded")}
+    )
+    assert [fact["n"] for fact in facts] == list(range(1, len(facts) + 1))
+    assert "secret" not in json.dumps(facts)
+
+
+@pytest.mark.slow
+def test_events_are_on_while_somebody_watches(stand: Stand) -> None:
+    with xray(stand) as url:
+        assert not tells(stand)
+        with listen(url) as facts:
+            until(facts, of="worker", alive=True)
+            assert tells(stand)
+        with listen(url, last=facts[-1]["n"]) as again:  # a page that was loaded anew
+            assert tells(stand)
+        wait_until(lambda: not tells(stand), "events to be off")
+        with listen(url) as again:
+            until(again, of="watch", on=False)
+            until(again[again.index(until(again, of="watch", on=False)) :], of="watch", on=True)
+            wait_until(lambda: tells(stand), "events to be on")
+    assert not tells(stand)  # an X-ray that ends switches them off as well
+
+
+@pytest.mark.slow
+def test_events_that_were_on_before_stay_on(stand: Stand) -> None:
+    stand.events(True)
+    with xray(stand) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+    assert tells(stand)
+    stand.events(False)
+
+
+@pytest.mark.slow
+def test_what_runs_is_seen_with_its_process_and_its_result(stand: Stand) -> None:
+    with xray(stand) as url, listen(url) as facts:
+        worker = until(facts, of="worker", alive=True)
+        assert (worker["pool"], worker["slots"], worker["queues"]) == ("prefork", 2, ["celery"])
+        assert "noop" in worker["tasks"]
+        assert not worker["ours"]
+        ids = stand.send("sleep", 4, 1.2)
+        for each in ids:
+            assert until(facts, of="process", id=each)["pid"] in worker["processes"]
+        assert {fact["id"] for fact in some(facts, of="held")} >= set(ids[2:])
+        until(facts, of="queue", held=2)
+        result = until(facts, of="result", id=ids[3], state="SUCCESS")
+        assert result["bytes"] == stand.results.strlen(f"celery-task-meta-{ids[3]}")
+        assert 86000 < result["ttl"] <= 86400
+        assert until(facts, of="released", id=ids[3])
+
+
+@pytest.mark.slow
+def test_secrets_are_hidden(stand: Stand) -> None:
+    with xray(stand, "--redact") as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        stand.worker_takes(False)
+        (failing,) = stand.send("fail", 1, "hush-hush")
+        until(facts, of="waiting", id=failing)
+        opened = [opened_card(url, failing)]
+        stand.worker_takes(True)
+        until(facts, of="event", type="failed", id=failing)
+        (sleeping,) = stand.send("sleep", 1, 0.125)
+        until(facts, of="event", type="succeeded", id=sleeping)
+        opened += [opened_card(url, failing), opened_card(url, sleeping)]
+    assert opened[0]["message"]["body"] == "(redacted)"
+    assert opened[1]["result"]["value"]["status"] == "FAILURE"
+    for secret in ("hush-hush", "0.125"):
+        assert secret not in json.dumps([facts, opened])
+
+
+def opened_card(url: str, task_id: str) -> Any:
+    """Return what is said when a card is opened."""
+    return httpx.get(f"{url}/tasks/{task_id}").json()
+
+
+@pytest.mark.slow
+def test_a_broker_that_goes_and_comes_back(stand: Stand) -> None:
+    with xray(stand) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        stand.server.halt()
+        assert until(facts, of="broker", up=False)["says"]
+        stand.server.launch()
+        stand.server.wait()
+        until(facts, of="broker", up=True)
+        (done,) = stand.send("noop")
+        until(facts, of="event", type="succeeded", id=done)
+        assert "Traceback" not in "\n".join(stand.log.lines("xray"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [False, True])
+def test_a_worker_that_is_killed_loses_its_task_unless_it_acknowledges_late(
+    stand: Stand, late: bool
+) -> None:
+    with xray(stand) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        (begun,) = stand.send("sleep late" if late else "sleep", 1, 30)
+        until(facts, of="process", id=begun)
+        stand.worker.murder()
+        until(facts, of="worker", alive=False)
+        if late:
+            stand.worker.launch()
+            stand.worker.wait()
+            until(facts, of="worker", alive=True)
+            assert some(facts, of="held", id=begun)
+            assert not some(facts, of="released", id=begun)
+            stand.redis.delete("unacked", "unacked_index")
+        lost = until(facts, of="lost", id=begun)
+        assert "is gone" in lost["why"]
+        if not late:
+            stand.worker.launch()
+            stand.worker.wait()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_a_failure_that_the_worker_tells_of(stand: Stand) -> None:
+    with xray(stand) as url, listen(url) as facts:
+        (begun,) = stand.send("sleep", 1, 30)
+        os.kill(until(facts, of="process", id=begun)["pid"], signal.SIGKILL)
+        assert "WorkerLostError" in until(facts, of="event", type="failed", id=begun)["error"]
+
+
+@pytest.mark.slow
+def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(tmp_path: Path) -> None:
+    try:
+        find_rabbitmq()
+    except Trouble as trouble:
+        pytest.skip(trouble.message)
+    stand = Stand(tmp_path)
+    stand.server, stand.broker = rabbitmq_server("broker", tmp_path / "rabbitmq", stand.log)
+    stand.backend = f"db+sqlite:///{tmp_path}/results.sqlite"
+    stand.worker = stand.another("--concurrency 1")
+    stand.app.conf.update(broker_url=stand.broker, result_backend=stand.backend)
+    with stand, xray(stand) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        stand.worker_takes(False)
+        ids = stand.send("noop", 5)
+        until(facts, of="queue", queue="celery", depth=5)
+        stand.worker_takes(True)
+        for each in ids:
+            until(facts, of="event", type="succeeded", id=each)
+            until(facts, of="result", id=each, state="SUCCESS")
+        until(facts, of="queue", queue="celery", depth=0)

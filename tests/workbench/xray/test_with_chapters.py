@@ -1,0 +1,125 @@
+"""The X-ray beside real chapters, as the lessons tell to use it, in a real browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import WIDE, chromium, page
+from tests.workbench.running import Run, workbench
+from workbench import chapter
+from workbench.probes import free_port
+
+pytestmark = pytest.mark.slow
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+class Lab(Run):
+    """A chapter that runs with its X-ray beside it."""
+
+    def __init__(self, var: Path, name: str) -> None:
+        port = free_port()
+        super().__init__(var, chapter_name=name, XRAY="1", XRAY_PORT=str(port))
+        self.read_until("Ready")
+        self.xray = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module", params=[found.name for found in chapter.chapters()])
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Each chapter, unchanged."""
+    found = Lab(tmp_path_factory.mktemp(request.param), request.param)
+    yield found
+    assert found.end() < 5
+    assert found.family() == []
+
+
+@pytest.fixture(scope="module")
+def workflows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The chapter whose subject they are."""
+    found = Lab(tmp_path_factory.mktemp("workflows"), chapter.find("03").name)
+    yield found
+    found.end()
+
+
+def test_its_address_is_printed_before_the_pages(lab: Lab) -> None:
+    assert f"X-ray, to watch the messages move: {lab.xray}\n" in lab.said
+    assert lab.said.splitlines()[-1].endswith(lab.url)
+
+
+def test_a_message_waits_is_read_and_passes_on_to_the_result(browser: Browser, lab: Lab) -> None:
+    with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as visitor:
+        xray.get_by_role("button", name="Pause").click()
+        expect(xray.locator("#worker")).to_contain_text("paused")
+        visitor.get_by_role("button", name=re.compile("background|six sample photos")).click()
+        waiting = xray.locator("#broker .task")
+        expect(waiting).to_have_count(6)
+        expect(waiting.first).to_contain_text("next")
+        waiting.first.click()
+        card = xray.locator("#card")
+        expect(card).to_contain_text(re.compile(r"Next in the queue \w+; the worker is paused\."))
+        expect(card).to_contain_text("Properties: for the broker")
+        expect(card).to_contain_text("tasks.develop")
+        number = card.locator("dd").first.inner_text()
+        xray.get_by_role("button", name="Let one through").click()
+        done = xray.locator("#backend .task")
+        expect(done).to_have_count(1)
+        expect(card).to_contain_text(f"celery-task-meta-{number}")
+        expect(card).to_contain_text(re.compile(r"in the queue .*received by .*done", re.S))
+        expect(waiting).to_have_count(5)
+        xray.get_by_role("button", name="Resume").click()
+        expect(xray.locator("#tally")).to_contain_text("6 done", timeout=60_000)
+        expect(waiting).to_have_count(0)
+
+
+def test_a_process_that_is_killed_takes_its_task_along(browser: Browser, lab: Lab) -> None:
+    """Six photos are being developed; who kills a process sees what becomes of its task."""
+    with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as visitor:
+        expect(xray.get_by_role("button", name="Pause")).to_be_visible()
+        visitor.get_by_role("button", name=re.compile("background|six sample photos")).click()
+        busy = xray.locator(".slot", has=xray.locator(".task.running")).first
+        expect(busy).to_be_visible()
+        busy.get_by_role("button", name="Kill").click()
+        busy.get_by_role("button", name=re.compile("Yes, kill")).click()
+        failed = xray.locator("#backend .task.failed").first
+        expect(failed).to_be_visible()
+        failed.click()
+        expect(xray.locator("#card .why")).to_contain_text("signal 9 (SIGKILL)")
+
+
+def test_an_album_is_the_graph_that_was_sent(browser: Browser, workflows: Lab) -> None:
+    with page(browser, workflows.xray, WIDE) as xray, page(browser, workflows.url, WIDE) as visitor:
+        expect(xray.get_by_role("button", name="Pause")).to_be_visible()
+        visitor.get_by_role("button", name="with a broken photo").click()
+        flow = xray.locator("#flows button").first
+        expect(flow).to_contain_text("6 \N{MULTIPLICATION SIGN} try_to_develop → sheet → deliver")
+        flow.click()
+        graph = xray.locator("#graph")
+        expect(graph).to_contain_text("to come")
+        expect(graph).to_contain_text(re.compile(r"8 of 8 done, [\d.]+ s in all"), timeout=60_000)
+
+
+def test_a_broker_that_goes_is_told_and_one_that_comes_back_too(
+    browser: Browser, workflows: Lab
+) -> None:
+    def tell(verb: str) -> None:
+        assert workbench(verb, "broker", env={"WORKBENCH_VAR": str(workflows.var)}).returncode == 0
+
+    with page(browser, workflows.xray, WIDE) as xray:
+        expect(xray.get_by_role("button", name="Pause")).to_be_visible()
+        tell("stop")
+        banner = xray.locator("#banner")
+        expect(banner).to_be_visible()
+        tell("start")
+        expect(banner).to_be_hidden(timeout=60_000)
+        with page(browser, workflows.url, WIDE) as visitor:
+            visitor.get_by_role("button", name="six sample photos").click()
+            expect(xray.locator("#tally")).to_contain_text("done", timeout=60_000)

@@ -1,0 +1,67 @@
+"""Serve the X-ray until Ctrl-C."""
+
+import gc
+import logging
+import os
+import threading
+from contextlib import suppress
+
+import click
+from waitress.server import create_server
+
+from workbench.service import postponed_signals
+from workbench.trouble import Trouble
+from workbench.xray.controls import Controls, descends_from
+from workbench.xray.observer import AWAY, Observer
+from workbench.xray.server import MOST_LISTENERS, create_app
+
+STEP_BACK = 10  # of nice's 19: where processors are short, the chapter goes first
+
+
+def serve(
+    broker: str,
+    backend: str | None,
+    port: int,
+    *,
+    redact: bool = False,
+    run_pid: int | None = None,
+    chapter: dict[str, str] | None = None,
+) -> None:
+    """Serve the page; at the end, leave workers and broker as they were."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
+    gc.set_threshold(100_000, 50, 50)  # of what comes and goes here, next to nothing is a cycle
+    # Celery prefers these to what it is told.
+    os.environ["CELERY_BROKER_URL"] = broker
+    os.environ["CELERY_RESULT_BACKEND"] = backend or "disabled://"
+    logging.getLogger().addHandler(logging.NullHandler())  # what is away is said on the page
+    observer = Observer(
+        broker,
+        backend,
+        redact=redact,
+        is_ours=lambda pid: run_pid is not None and descends_from(run_pid, pid),
+    )
+    controls = Controls(observer) if run_pid else None
+    try:
+        server = create_server(
+            create_app(observer, port, controls, chapter),
+            host="127.0.0.1",
+            port=port,
+            threads=MOST_LISTENERS + 4,
+            channel_request_lookahead=1,  # so that it is noticed when a listener leaves
+        )
+    except OSError:
+        raise Trouble(
+            f"Port {port} is taken: stop what listens there, or choose another, "
+            f"as in: --port {port + 1}"
+        ) from None
+    # In a thread, since it would wait for its listeners to leave, when it is ended.
+    threading.Thread(target=server.run, daemon=True).start()
+    if not run_pid:
+        click.echo(f"X-ray: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    try:
+        threading.Event().wait()
+    finally:
+        with postponed_signals(), suppress(*AWAY):
+            if controls:
+                controls.close()
+            observer.stop()

@@ -1,0 +1,256 @@
+"""Puts the looks together, and looks only while somebody watches."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from amqp.exceptions import AMQPError
+from celery import Celery
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from kombu.utils.url import maybe_sanitize_url
+from redis import Redis
+from redis.exceptions import RedisError
+
+from workbench.xray import events, messages
+from workbench.xray.amqp_queues import AmqpQueues
+from workbench.xray.beats import Beats
+from workbench.xray.facts import KEPT, Facts
+from workbench.xray.lost import Lost
+from workbench.xray.redis_queues import RedisQueues
+from workbench.xray.results import AT_ONCE, OtherResults, RedisResults
+from workbench.xray.tasks import Tasks
+from workbench.xray.workers import Workers
+
+FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
+SHARE = 120  # looking may take at most one part in so many of our time, in a rush as well
+GRACE = 3.0  # seconds: who loads the page anew hasn't left
+FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
+# Whoever waits for workers' answers through kombu also puts back into the queues what has been
+# unacknowledged for an hour. For an app that allows its tasks longer, they would run twice. So we
+# have it look after keys of its own, in which nothing ever is.
+OWN_KEYS = {
+    "unacked_key": "xray.unacked",
+    "unacked_index_key": "xray.unacked_index",
+    "unacked_mutex_key": "xray.unacked_mutex",
+}
+AWAY = (OSError, RedisError, KombuError, AMQPError, CeleryError, RuntimeError)
+
+
+class Observer:
+    """What can be seen of one broker, one result backend, and the workers there."""
+
+    def __init__(
+        self,
+        broker: str,
+        backend: str | None,
+        *,
+        redact: bool = False,
+        kept: int = KEPT,
+        is_ours: Callable[[int], bool] = lambda pid: False,
+    ) -> None:
+        self.broker, self.backend, self.redact, self.kept = broker, backend, redact, kept
+        self.facts, self.tasks = Facts(kept), Tasks(kept)
+        self.app = Celery(broker=broker, backend=backend, set_as_current=False)
+        options = FAIL_FAST | OWN_KEYS if is_redis(broker) else {}
+        self.app.conf.update(
+            broker_transport_options=options | {"max_retries": 0},
+            broker_connection_timeout=2,
+            database_create_tables_at_setup=False,
+        )
+        self.beats = Beats(self.facts, self.tasks)
+        common = (self.facts, self.tasks, self.beats)
+        self.workers = Workers(self.app, *common, redact, is_ours)
+        self.events = events.Events(*common, redact, self.workers.heard)
+        self.results = results_of(backend, self.app, self.facts)
+        self.queues: RedisQueues | AmqpQueues = AmqpQueues(self.app, self.facts)
+        self.lost: Lost | None = None
+        if is_redis(broker):
+            client = Redis.from_url(broker, **FAIL_FAST)
+            self.queues = RedisQueues(client, *common, redact)
+            self.lost = Lost(self.facts, self.tasks, self.workers, self.queues, self.results)
+        self._away: dict[str, set[str]] = {"broker": set(), "backend": set()}  # for which threads
+        self._unseen = self.unseen()
+        self._watchers = 0
+        self._lock = threading.Lock()
+        self._awake, self._rest, self._stir = (threading.Event() for _ in range(3))
+        self._threads: list[threading.Thread] = []
+        self._timer: threading.Timer | None = None
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look at everything during the block, and a moment longer."""
+        with self._lock:
+            self._watchers += 1
+            self._start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watchers -= 1
+                if not self._watchers:
+                    self._timer = threading.Timer(GRACE, self.stop, [True])
+                    self._timer.daemon = True
+                    self._timer.start()
+
+    def stop(self, only_if_unwatched: bool = False) -> None:
+        """Look no more, and leave the workers as they were."""
+        with self._lock:
+            if not self._threads or (only_if_unwatched and self._watchers):
+                return
+            self._awake.clear()
+            self._rest.set()
+            self._stir.set()
+            self.workers.news.set()
+            for thread in self._threads:
+                thread.join(2)  # a broker that never answers holds nobody up
+            self._threads = []
+            with suppress(*AWAY):
+                self.workers.disable_events()
+            for away in self._away.values():
+                away.clear()
+            self.facts.add("watch", on=False)
+
+    def _start(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if not self._threads:
+            self.events.ended = self.tasks.unfinished()  # their ends may have been missed
+            self._rest.clear()
+            self._awake.set()
+            self.facts.add("watch", on=True)
+            loops = [self._listen, self._look_at_queues, self._look_at_results, self._ask]
+            self._threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
+            for thread in self._threads:
+                thread.start()
+
+    @contextmanager
+    def _trying(self, what: str) -> Iterator[None]:
+        """Note when the broker or the result backend is gone, and when it is back for all of us."""
+        try:
+            yield
+        except AWAY as error:
+            if not self._away[what]:
+                self.facts.add(what, up=False, says=f"{type(error).__name__}: {error}")
+            self._away[what].add(threading.current_thread().name)
+            self._rest.wait(0.5)  # patience, unless it ends
+        else:
+            self._is_there(what)
+
+    def _is_there(self, what: str) -> None:
+        away, me = self._away[what], threading.current_thread().name
+        if me in away:
+            away.discard(me)
+            if not away:
+                self.facts.add(what, up=True)
+
+    def _listen(self) -> None:
+        while self._awake.is_set():
+            with self._trying("broker"):
+                self._listen_until_broken()
+
+    def _listen_until_broken(self) -> None:
+        said, counted = 0.0, self.events.count
+        for body in events.listen(self.broker, self.app, self._awake.is_set):
+            self._is_there("broker")
+            if body:
+                self.events.take(body)
+                self._stir.set()
+            if self.events.count != counted and time.time() - said > 1:
+                said, counted = time.time(), self.events.count
+                self.facts.add("count", events=counted, dropped=0)
+
+    def _look_at_queues(self) -> None:
+        moved = 0.0
+        while self._awake.is_set():
+            began, spent = time.time(), time.thread_time()
+            with self._trying("broker"):
+                self.queues.know(self.workers.queues)
+                if self.queues.look():
+                    moved = began
+            time.sleep(max(FAST, SHARE * (time.thread_time() - spent)))
+            if time.time() - moved > 2:
+                self._stir.wait(SLOW - FAST)
+            self._stir.clear()
+
+    def _look_at_results(self) -> None:
+        while self._awake.is_set():
+            spent = time.thread_time()
+            with self._trying("backend"):
+                ended, self.events.ended = self.events.ended, []
+                if self.results:
+                    self.results.look(ended[-AT_ONCE:])
+                if self.lost:
+                    self.lost.look()
+            time.sleep(max(2 * FAST, SHARE * (time.thread_time() - spent)))
+
+    def _ask(self) -> None:
+        self.workers.all_asked = False
+        while self._awake.is_set():
+            self.workers.news.clear()
+            with self._trying("broker"):
+                self.workers.refresh()
+            if (unseen := self.unseen()) != self._unseen:
+                self._unseen = unseen
+                self.facts.add("unseen", says=unseen)
+            self.workers.news.wait(0.25)
+
+    def open(self, task_id: str) -> dict[str, Any]:
+        """Return a task's message and its result, as they are stored now."""
+        found: dict[str, Any] = {"message": None, "result": None}
+        with suppress(*AWAY):
+            message = self.queues.opened(task_id)
+            if message:
+                where, key, envelope = message
+                opened = messages.opened(envelope, self.redact)
+                found["message"] = {"where": where, "key": key} | opened
+        with suppress(*AWAY):
+            if self.results:
+                found["result"] = self.results.opened(task_id, self.redact)
+        return found
+
+    def unseen(self) -> list[str]:
+        """Say what can't be seen here."""
+        found = list(self.queues.unseen)
+        if not self.backend:
+            found.append("There is no result backend, or it wasn't named: results are not shown.")
+        elif not is_redis(self.backend):
+            found.append("How large a result is, and how long it is kept, only Redis can tell.")
+        options = self.workers.settings.get("result_backend_transport_options") or {}
+        if options.get("global_keyprefix"):
+            found.append("Results: the app gives their keys a prefix of its own.")
+        return found
+
+    def setup(self) -> dict[str, Any]:
+        """Return what the page has to know."""
+        return {
+            "broker": shown(self.broker),
+            "backend": shown(self.backend) if self.backend else None,
+            "transport": urlsplit(self.broker).scheme,
+            "redact": self.redact,
+            "unseen": self.unseen(),
+            "facts": None,
+            "kept": self.kept,
+        }
+
+
+def is_redis(url: str | None) -> bool:
+    """Tell whether an address is that of a Redis."""
+    return urlsplit(url or "").scheme in ("redis", "rediss")
+
+
+def shown(url: str) -> str:
+    """Return an address without its password, and without options, which may hold one."""
+    return str(maybe_sanitize_url(url.partition("?")[0], mask="***"))
+
+
+def results_of(
+    backend: str | None, app: Celery, facts: Facts
+) -> RedisResults | OtherResults | None:
+    """Choose how to look at results."""
+    if is_redis(backend):
+        return RedisResults(Redis.from_url(str(backend), **FAIL_FAST), facts)
+    return OtherResults(app, facts) if backend else None

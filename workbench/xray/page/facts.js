@@ -1,0 +1,224 @@
+// Reduces facts to a picture. No page, no clock: the same facts always give the same picture.
+
+const ENDED = ["done", "failed", "revoked", "expired", "lost"];
+const RANK = { sent: 0, waiting: 1, held: 2, scheduled: 3, retrying: 3, running: 4 };
+for (const state of ENDED) RANK[state] = 5;
+const ABOUT = ["args", "bytes", "origin", "beat", "expires", "queue", "worker", "pid", "runtime", "result", "error",
+  "root", "parent", "group", "chain", "chord", "chord_task", "chord_chain"];
+const ENDS = { succeeded: "done", failed: "failed", rejected: "failed", revoked: "revoked" };
+const STORED = { SUCCESS: "done", FAILURE: "failed", REVOKED: "revoked" };
+const COLUMNS = ["caller", "broker", "worker", "backend"];
+const SEEN_IN = { sent: 0, waiting: 1, held: 2, received: 2, started: 2, retried: 2, released: 2 }; // else in the last
+const STEPS_KEPT = 60; // of one task: some are retried for ever
+const hasEnded = (task) => ENDED.includes(task.state);
+
+/** Return a picture of nothing. It remembers some tasks that have ended; of older ones, the number. */
+function newPicture(tasksKept = 5000) {
+  return {
+    tasksKept, n: 0, at: 0, events: 0, counted: 0, dropped: 0,
+    tasks: new Map(), forgotten: new Map(), queues: new Map(), workers: new Map(), beats: new Map(), flows: new Map(),
+    broker: null, backend: null, unwatched: null, unseen: null,
+  };
+}
+
+/** Add to a picture what one fact says. */
+function reduce(picture, fact) {
+  picture.n = Math.max(picture.n, fact.n);
+  picture.at = Math.max(picture.at, fact.at);
+  REDUCERS[fact.of]?.(picture, fact);
+}
+
+const REDUCERS = {
+  waiting(picture, fact) {
+    const task = taskOf(picture, fact);
+    // Seen in the queue after it had left it: either a look that came late, or it was put back.
+    const again = task.released || task.gone || task.state === "lost" || task.again;
+    const state = task.retries > 0 && seconds(task.eta) > fact.at ? "retrying" : "waiting";
+    step(task, fact, "waiting");
+    if (RANK.waiting > RANK[task.state] || again) enter(picture, task, state, "broker", fact.at);
+  },
+  held(picture, fact) {
+    const task = taskOf(picture, fact);
+    const state = later(task, fact.at, "held");
+    step(task, fact, "held");
+    const again = task.released || task.again || (task.state === "retrying" && task.where === "broker");
+    if (RANK[state] > RANK[task.state] || again) enter(picture, task, state, "worker", fact.at);
+  },
+  released(picture, fact) {
+    const task = taskOf(picture, fact);
+    step(task, fact, "released");
+    task.released = true;
+  },
+  event(picture, fact) {
+    picture.events += 1;
+    const task = taskOf(picture, fact);
+    step(task, fact, fact.type);
+    if (fact.at < task.eventAt) return; // told late: it belongs to the history
+    const tookNew = task.state !== "running" && task.hasRun;
+    if (fact.type === "retried" && tookNew) return; // the next try's message was faster
+    task.eventAt = fact.at;
+    if (fact.type === "sent") {
+      if (task.steps.length === 1) enter(picture, task, "sent", "caller", fact.at);
+    } else if (fact.type === "received") {
+      enter(picture, task, later(task, fact.at, "held"), "worker", fact.at);
+    } else if (fact.type === "started") {
+      task.hasRun = true;
+      task.runs = fact.at;
+      enter(picture, task, "running", "worker", fact.at);
+      task.pid = fact.pid;
+    } else if (fact.type === "retried") {
+      enter(picture, task, "retrying", "worker", fact.at);
+      task.eta = null; // when next: its new message will tell
+    } else {
+      const state = fact.expired ? "expired" : ENDS[fact.type];
+      if (fact.type === "rejected") task.error ??= "rejected by the worker";
+      if (state) enter(picture, task, state, "backend", fact.at);
+      Object.assign(task, { terminated: fact.terminated, signum: fact.signum });
+    }
+  },
+  process(picture, fact) { // which process runs it: no event tells that
+    const task = taskOf(picture, fact), at = fact.since ?? fact.at;
+    if (RANK[task.state] < RANK.running && task.state !== "retrying") { // it began before anybody looked
+      step(task, { ...fact, at }, "started");
+      enter(picture, task, "running", "worker", at);
+      Object.assign(task, { runs: at, pid: fact.pid });
+    }
+    const start = task.steps.findLast(({ what }) => what === "started");
+    if (start) start.pid = fact.pid;
+  },
+  result(picture, fact) {
+    const { bytes, ...others } = fact; // the result's, not the message's
+    const task = taskOf(picture, others);
+    step(task, fact, "result");
+    task.stored = fact;
+    const state = STORED[fact.state];
+    if (state && !hasEnded(task)) enter(picture, task, state, "backend", fact.at);
+  },
+  lost(picture, fact) {
+    const task = taskOf(picture, fact);
+    step(task, fact, "lost");
+    task.why = fact.why;
+    if (!hasEnded(task)) enter(picture, task, "lost", "backend", fact.at);
+  },
+  queue(picture, fact) {
+    const { ids = new Set() } = picture.queues.get(fact.queue) ?? {};
+    picture.queues.set(fact.queue, { next: [], ...fact, ids });
+    if (fact.depth > (fact.next ?? []).length) return; // then some lie deeper than anybody looked
+    const next = new Set(fact.next);
+    for (const id of ids) {
+      const task = picture.tasks.get(id);
+      if (task && !next.has(id)) task.gone ??= fact.at;
+    }
+  },
+  worker(picture, fact) { picture.workers.set(fact.worker, fact); },
+  beat(picture, fact) {
+    const name = fact.entry || fact.task;
+    picture.beats.set(name, { ...fact, name, ticks: (picture.beats.get(name)?.ticks ?? 0) + 1 });
+  },
+  broker(picture, fact) { picture.broker = fact; },
+  backend(picture, fact) { picture.backend = fact; },
+  unseen(picture, fact) { picture.unseen = fact.says; },
+  watch(picture, fact) {
+    if (!fact.on) picture.unwatched = fact.at;
+    else if (picture.unwatched) {
+      picture.unwatched = null; // what went on meanwhile isn't known
+      for (const task of picture.tasks.values()) task.stale = !hasEnded(task);
+    }
+  },
+  count(picture, fact) { Object.assign(picture, { counted: fact.events, dropped: fact.dropped }); },
+};
+
+/** Return the task a fact is about, with what the fact tells of it. */
+function taskOf(picture, fact) {
+  let task = picture.tasks.get(fact.id);
+  if (!task) {
+    task = { id: fact.id, name: "", first: fact.n, state: "sent", where: "caller", since: fact.at, retries: 0 };
+    Object.assign(task, { eventAt: 0, seen: 0, steps: [] });
+    picture.tasks.set(fact.id, task);
+    if (picture.tasks.size > picture.tasksKept * 1.1) forget(picture);
+  }
+  const isMessage = fact.bytes !== undefined || fact.type === "received";
+  task.again = (fact.retries ?? 0) > task.retries; // a retry is a new message under the same id
+  if (task.again) Object.assign(task, { retries: fact.retries, error: undefined, released: false });
+  if (isMessage) task.eta = fact.eta ?? null;
+  if (fact.task) task.name = fact.task;
+  for (const field of ABOUT) if (fact[field] !== undefined) task[field] = fact[field];
+  task.stale = false;
+  join(picture, task);
+  return task;
+}
+
+function step(task, fact, what) {
+  task.steps.push({ ...fact, what });
+  task.seen |= 1 << (SEEN_IN[what] ?? 3); // in which columns it was observed
+  if (task.steps.length > STEPS_KEPT) task.steps.splice(1, 1);
+}
+
+function enter(picture, task, state, where, at) {
+  task.listed?.delete(task.id);
+  Object.assign(task, { state, where, since: at, gone: undefined, listed: undefined, pid: undefined });
+  if (where === "broker") {
+    task.worker = undefined;
+    if (!picture.queues.has(task.queue)) picture.queues.set(task.queue, { queue: task.queue, next: [], ids: new Set() });
+    task.listed = picture.queues.get(task.queue).ids.add(task.id);
+  }
+  if (state !== "running") task.released = false;
+  if (where === "backend") { // what ended last stands last
+    picture.tasks.delete(task.id);
+    picture.tasks.set(task.id, task);
+  }
+}
+
+/** Return the state of a task that a worker holds until a later time; else another. */
+function later(task, at, otherwise) {
+  if (!(seconds(task.eta) > at)) return otherwise;
+  return task.retries ? "retrying" : "scheduled";
+}
+
+/** Return epoch seconds from a time as messages have it; NaN without one. */
+function seconds(time) {
+  return typeof time === "number" ? time : Date.parse(time) / 1000;
+}
+
+/** Forget the oldest tasks, ended ones first; keep how many of each kind there were. */
+function forget(picture) {
+  for (const endedOnly of [true, false]) {
+    for (const task of picture.tasks.values()) {
+      if (picture.tasks.size <= picture.tasksKept) return;
+      if (endedOnly && !hasEnded(task)) continue;
+      picture.tasks.delete(task.id);
+      task.listed?.delete(task.id);
+      leave(picture, task);
+      const kind = kindOf(task);
+      if (hasEnded(task)) picture.forgotten.set(kind, (picture.forgotten.get(kind) ?? 0) + 1);
+    }
+  }
+}
+
+const kindOf = (task) => `${task.state} ${task.name}`;
+
+/** Tasks that share a root, a parent, a group or a chord make one workflow: a set of tasks. */
+function join(picture, task) {
+  for (const key of [task.root, task.parent, task.group, task.chord]) {
+    if (!key || key === task.id) continue;
+    const [one, other] = [flowOf(picture, task.id), flowOf(picture, key)];
+    if (one === other) continue;
+    const [large, small] = one.keys.size > other.keys.size ? [one, other] : [other, one];
+    for (const member of small.keys) {
+      large.keys.add(member);
+      picture.flows.set(member, large);
+    }
+    large.first = Math.min(one.first, other.first);
+  }
+  if (task.chain?.length) flowOf(picture, task.id);
+}
+
+function flowOf(picture, key) {
+  if (!picture.flows.has(key)) picture.flows.set(key, { keys: new Set([key]), first: picture.n });
+  return picture.flows.get(key);
+}
+
+function leave(picture, task) {
+  const flow = picture.flows.get(task.id);
+  if (flow && ![...flow.keys].some((key) => picture.tasks.has(key))) for (const key of flow.keys) picture.flows.delete(key);
+}
