@@ -22,8 +22,18 @@ def write(house: Path, *, upgrade: bool = False) -> None:
 def compile_(house: Path, words: list[str], given: str = "") -> None:
     """Have uv resolve what is asked for, for all systems at once."""
     uv = [str(Path(sys.executable).parent / "uv"), "pip", "compile", *COMPILE]
-    done = subprocess.run(
-        [*uv, *words], cwd=house, input=given, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Trouble(f"No lock could be written: {done.stderr.strip()}")
+    for certificates in (
+        [],
+        ["--system-certs"],
+    ):  # the second for who is behind a proxy with its own
+        done = subprocess.run(
+            [*uv, *certificates, *words],
+            cwd=house,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+    raise Trouble(f"No lock could be written: {done.stderr.strip()}")

@@ -75,6 +75,7 @@ class Project:
             "CELERY_BROKER_URL": f"{redis_url}/0",
             "CELERY_RESULT_BACKEND": f"{redis_url}/1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "1",  # or a file that is soon mended might not be read again
             "PYTHONUNBUFFERED": "1",
         }
 

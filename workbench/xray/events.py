@@ -14,14 +14,17 @@ from kombu import Consumer
 from redis import Redis
 
 from workbench.xray.beats import Beats
-from workbench.xray.facts import Facts
+from workbench.xray.facts import Fact, Facts
 from workbench.xray.messages import HIDDEN, shown
 from workbench.xray.tasks import Tasks
 
 Event = dict[str, Any]
-GATHERS_FOR = 0.05  # seconds: to be woken for each message costs more than to read it
+GATHERS_FOR = 0.1  # seconds: to be woken for each message costs more than to read it
 ENDS = {"succeeded", "failed", "retried", "revoked", "rejected", "cancelled"}
 NAMES = {  # Celery's name of a field, and ours
+    "uuid": "id",
+    "timestamp": "at",
+    "hostname": "worker",
     "name": "task",
     "root_id": "root",
     "parent_id": "parent",
@@ -65,22 +68,29 @@ class Events:
                 self.on_worker(event)
 
     def _task(self, what: str, event: Event) -> None:
-        task_id = event["uuid"]
-        fields = {NAMES[name]: value for name, value in event.items() if name in NAMES}
+        fact = {
+            NAMES[name]: value
+            for name, value in event.items()
+            if name in NAMES and value is not None
+        }
         if what in ("received", "sent"):
-            fields["args"] = shown(event, self.redact, "args kwargs")
-        if fields.get("error") == "None":  # tried again, and not for an error
-            del fields["error"]
-        if str(fields.get("error")).startswith("ExceptionWithTraceback"):
-            # Celery 5.7 says no more of an error that it has wrapped; its traceback ends with it.
-            fields["error"] = str(event.get("traceback")).strip().rpartition("\n")[2]
+            fact["args"] = shown(event, self.redact, "args kwargs")
+        if "error" in fact:
+            self._clear_up(fact, event)
         if self.redact:
-            fields |= {name: HIDDEN for name in ("result", "error") if name in fields}
-        at = event.get("timestamp")
-        self.facts.add("event", at, type=what, id=task_id, worker=event.get("hostname"), **fields)
+            fact |= {name: HIDDEN for name in ("result", "error") if name in fact}
+        fact |= {"of": "event", "type": what}
+        self.facts.put(fact)
         self._remember(what, event)
         if what == "received":
             self.beats.guess(event)
+
+    def _clear_up(self, fact: Fact, event: Event) -> None:
+        if fact["error"] == "None":  # tried again, and not for an error
+            del fact["error"]
+        elif fact["error"].startswith("ExceptionWithTraceback"):
+            # Celery 5.7 says no more of an error that it has wrapped; its traceback ends with it.
+            fact["error"] = str(event.get("traceback")).strip().rpartition("\n")[2]
 
     def _remember(self, what: str, event: Event) -> None:
         task_id = event["uuid"]

@@ -1,5 +1,6 @@
 """What was observed, in the order of learning it: a log that keeps the latest so many facts."""
 
+import itertools
 import json
 import threading
 import time
@@ -8,55 +9,55 @@ from typing import Any
 
 KEPT = 20_000
 LONGEST = 200  # characters of a text in a fact
-
-encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
-
-
 # What is said only when it changes holds until then, even when the fact has fallen out of the log.
 STANDING = {"worker", "queue", "broker", "backend", "watch", "count", "unseen"}
 
+Fact = dict[str, Any]
+encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
 
 class Facts:
-    """A bounded log of facts. Each is numbered without gaps, and kept as the JSON that is sent."""
+    """A bounded log of facts, each of which is numbered, without gaps."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.last = 0
-        self.kept: deque[str] = deque()
-        self._names: deque[tuple[str, str] | None] = deque()  # of those that hold on, beside them
-        self._standing: dict[tuple[str, str], str] = {}
+        self._kept: deque[Fact] = deque()
+        self._standing: dict[tuple[str, str], Fact] = {}
         self._limit = kept
         self._lock = threading.Lock()  # several threads observe
 
     def add(self, of: str, at: float | None = None, **fields: Any) -> None:
         """Note a fact. Fields that are None are unknown, and left out."""
-        fact: dict[str, Any] = {"n": 0, "at": round(at or time.time(), 4), "of": of}
-        for name, value in fields.items():
-            if value is not None:
-                long = type(value) is str and len(value) > LONGEST
-                fact[name] = value[: LONGEST - 1] + "…" if long else value
-        about = str(fact.get("worker", fact.get("queue", "")))
+        known = {name: value for name, value in fields.items() if value is not None}
+        self.put({"of": of, "at": at or time.time()} | known)
+
+    def put(self, fact: Fact) -> None:
+        """Note a fact as it is, with its long texts cut."""
+        for name, value in fact.items():
+            if type(value) is str and len(value) > LONGEST:
+                fact[name] = value[: LONGEST - 1] + "…"
         with self._lock:
             self.last = fact["n"] = self.last + 1
-            self.kept.append(encode(fact))
-            self._names.append((of, about) if of in STANDING else None)
-            if len(self.kept) > self._limit:
-                dropped, key = self.kept.popleft(), self._names.popleft()
-                if key:
-                    self._standing[key] = dropped
+            self._kept.append(fact)
+            if len(self._kept) > self._limit:
+                self._drop(self._kept.popleft())
 
-    def since(self, last: int) -> tuple[int, list[str]]:
-        """Return the number of the latest fact, and all that are newer than this one and kept."""
+    def since(self, last: int) -> list[Fact]:
+        """Return all that are newer than this one, as far as they are kept."""
         with self._lock:
-            new = self.last - last
-            # From the right: the newest of many are cheap to reach there.
-            found = [self.kept[-number] for number in range(min(new, len(self.kept)), 0, -1)]
-            return self.last, found
+            new = min(self.last - last, len(self._kept))
+            # From the right: there, the newest of many are soon found.
+            return list(itertools.islice(reversed(self._kept), new))[::-1]
 
-    def history(self) -> tuple[int, list[str]]:
-        """Return the number of the latest fact, and all that is kept, after what still holds."""
+    def history(self) -> list[Fact]:
+        """Return all that is kept, after what was dropped and still holds."""
         with self._lock:
-            return self.last, [*self._standing.values(), *self.kept]
+            return [*self._standing.values(), *self._kept]
 
     def has_all_since(self, last: int) -> bool:
         """Tell whether nothing newer than this fact has been dropped yet."""
-        return 0 <= self.last - last <= len(self.kept)
+        return 0 <= self.last - last <= len(self._kept)
+
+    def _drop(self, fact: Fact) -> None:
+        if fact["of"] in STANDING:
+            self._standing[fact["of"], fact.get("worker") or fact.get("queue") or ""] = fact

@@ -180,9 +180,13 @@ class Observer:
         while self._awake.is_set():
             spent = time.thread_time()
             with self._trying("backend"):
-                ended, self.events.ended = self.events.ended, []
-                if self.results:
-                    self.results.look(ended[-AT_ONCE:])
+                ended, self.events.ended = self.events.ended[-AT_ONCE:], []
+                try:
+                    if self.results:
+                        self.results.look(ended)
+                except AWAY:
+                    self.events.ended[:0] = ended  # for when it is back
+                    raise
                 if self.lost:
                     self.lost.look()
             time.sleep(max(2 * FAST, SHARE * (time.thread_time() - spent)))

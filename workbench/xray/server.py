@@ -13,6 +13,7 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from workbench.xray.controls import Controls, RefusedError
+from workbench.xray.facts import Fact, encode
 from workbench.xray.observer import Observer
 from workbench.xray.origin import refusal
 
@@ -53,8 +54,7 @@ def create_app(
 
     @app.get("/saved")
     def saved() -> Response:
-        _, facts = observer.facts.history()
-        run = setup() | {"facts": [json.loads(fact) for fact in facts], "saved": time.time()}
+        run = setup() | {"facts": observer.facts.history(), "saved": time.time()}
         answer = Response(
             render_template("index.html.j2", setup=run | {"controls": False}, nonce="")
         )
@@ -116,11 +116,13 @@ def listen(observer: Observer, last: int | None, gone: Any) -> Iterator[str]:
     with observer.watched():
         spoken = time.monotonic()
         if last is None or not observer.facts.has_all_since(last):
-            last, kept = observer.facts.history()
+            kept = observer.facts.history()
+            last = kept[-1]["n"]
             yield event("history", last, kept)
         while not gone():
             if observer.facts.last != last:
-                last, new = observer.facts.since(last)
+                new = observer.facts.since(last)
+                last = new[-1]["n"]
                 spoken = time.monotonic()
                 yield event("facts", last, new)
             elif time.monotonic() - spoken > ALIVE_EVERY:
@@ -129,9 +131,9 @@ def listen(observer: Observer, last: int | None, gone: Any) -> Iterator[str]:
             time.sleep(EVERY)
 
 
-def event(name: str, last: int, facts: list[str]) -> str:
-    """Return facts, which are JSON each, as one message."""
-    return f"id: {last}\nevent: {name}\ndata: [{','.join(facts)}]\n\n"
+def event(name: str, last: int, facts: list[Fact]) -> str:
+    """Return facts as one message. Encoded together, they cost half of what they do one by one."""
+    return f"id: {last}\nevent: {name}\ndata: {encode(facts)}\n\n"
 
 
 def counted(stream: Iterator[str], listeners: set[object]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from tests.waiting import wait_until
-from tests.workbench.xray.stand import Stand, listen, xray
+from tests.workbench.xray.stand import Stand, hear, xray
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class Took:
     seconds: float
     worked: float
 
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s ({self.worked:.2f} s of work)"
+
 
 def drain(stand: Stand, tasks: int) -> Took:
     """Fill the queue while the worker takes nothing, and measure how it is emptied."""
@@ -36,8 +39,11 @@ def drain(stand: Stand, tasks: int) -> Took:
     stand.send("noop", tasks)
     started, worked = time.perf_counter(), processor_time()
     stand.worker_takes(True)
-    while stand.redis.llen("celery") or stand.redis.hlen("unacked"):
-        time.sleep(0.02)
+
+    def empty() -> bool:
+        return not stand.redis.llen("celery") and not stand.redis.hlen("unacked")
+
+    wait_until(empty, "the queue to be empty", 120)
     return Took(time.perf_counter() - started, processor_time() - worked)
 
 
@@ -50,12 +56,12 @@ def processor_time() -> float:
 @contextmanager
 def watching(stand: Stand, counted: list[tuple[int, int]], tasks: int) -> Iterator[None]:
     """Have an X-ray watched by one listener, and count the events that it has noted."""
-    with xray(stand) as url, listen(url) as facts:
-        wait_until(lambda: any(fact["of"] == "worker" for fact in facts), "the worker to be known")
+    with xray(stand) as url, hear(url) as lines:
+        wait_until(lambda: any('"of":"worker"' in line for line in lines), "the worker to be known")
         yield
 
         def noted() -> int:
-            return sum(fact["of"] == "event" for fact in facts)
+            return sum(line.count('"of":"event"') for line in lines)
 
         wait_until(lambda: noted() >= 3 * tasks, "the last events", 30)
         counted.append((noted(), 3 * tasks))

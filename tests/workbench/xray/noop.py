@@ -1,7 +1,7 @@
 """A Celery app whose tasks do next to nothing, for what is measured and tested on real workers."""
 
 import os
-import time
+import threading
 from typing import Any
 
 from celery import Celery
@@ -16,9 +16,9 @@ def noop() -> None:
 
 
 @app.task(name="sleep")
-def sleep(seconds: float) -> float:
+def nap(seconds: float) -> float:
     """Take a while."""
-    time.sleep(seconds)
+    threading.Event().wait(seconds)
     return seconds
 
 
@@ -36,9 +36,9 @@ def fail(text: str) -> None:
 
 
 @app.task(name="sleep late", acks_late=True)
-def sleep_late(seconds: float) -> None:
+def nap_late(seconds: float) -> None:
     """Take a while, and acknowledge the message after that."""
-    time.sleep(seconds)
+    threading.Event().wait(seconds)
 
 
 @app.task(name="again", bind=True)

@@ -3,9 +3,8 @@
 import json
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +13,7 @@ import httpx
 from celery import Celery
 from redis import Redis
 
+from tests.waiting import wait_until
 from workbench import brokers, probes
 from workbench.log import Log
 from workbench.service import Service
@@ -95,7 +95,8 @@ class Stand:
             self.tell("add_consumer", queue="celery")
             return
         self.tell("cancel_consumer", queue="celery")
-        time.sleep(1.1)  # the BRPOP that is under way would still take one
+        if self.broker.startswith("redis"):  # the BRPOP that is under way would still take one
+            wait_until(lambda: not self.redis.info("clients")["blocked_clients"], "its end")
 
 
 @contextmanager
@@ -119,21 +120,33 @@ def xray(stand: Stand, *options: str, broker: str = "") -> Iterator[str]:
 def listen(url: str, last: int | None = None) -> Iterator[FACTS]:
     """Watch an X-ray, as its page does, and collect the facts."""
     facts: FACTS = []
-    headers = {} if last is None else {"Last-Event-ID": str(last)}
-    with httpx.stream("GET", f"{url}/facts", headers=headers, timeout=20) as answer:
 
-        def hear() -> None:
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    facts.extend(json.loads(line.removeprefix("data: ")))
+    def take(line: str) -> None:
+        if line.startswith("data: "):
+            facts.extend(json.loads(line.removeprefix("data: ")))
 
-        threading.Thread(target=quietly, args=[hear], daemon=True).start()
+    with hearing(url, take, last):
         yield facts
 
 
-def quietly(hear: Any) -> None:
-    """Listen until the connection is closed."""
-    try:
-        hear()
-    except (httpx.HTTPError, httpx.StreamError):
-        return
+@contextmanager
+def hear(url: str) -> Iterator[list[str]]:
+    """Watch an X-ray, and only collect what it says, which costs less than to understand it."""
+    lines: list[str] = []
+    with hearing(url, lines.append):
+        yield lines
+
+
+@contextmanager
+def hearing(url: str, take: Callable[[str], None], last: int | None = None) -> Iterator[None]:
+    """Take each line that an X-ray says, in a thread."""
+    headers = {} if last is None else {"Last-Event-ID": str(last)}
+    with httpx.stream("GET", f"{url}/facts", headers=headers, timeout=20) as answer:
+
+        def read() -> None:
+            with suppress(httpx.HTTPError, httpx.StreamError):  # it ends, or we do
+                for line in answer.iter_lines():
+                    take(line)
+
+        threading.Thread(target=read, daemon=True).start()
+        yield
