@@ -18,6 +18,8 @@ for name in list(os.environ):
     if name.startswith(("CELERY_", "LAB_")):
         os.environ.pop(name)  # the tests bring their own
 
+os.environ["XRAY"] = "0"  # but for the tests that are about it
+
 os.environ |= notebook.environment(chapter.VAR)  # no file of a notebook's ends in your home
 
 
