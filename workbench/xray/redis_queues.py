@@ -99,6 +99,9 @@ class RedisQueues:
         envelope = seen[raw] = self._seen.get(raw) or json.loads(raw)
         task_id = messages.task_id(envelope)
         if task_id and self.tasks[task_id].place != queue:
+            if self.held.pop(task_id, None):  # put back: said before where it is now
+                self._passed.pop(task_id, None)
+                self.facts.add("released", id=task_id)
             self.tasks[task_id].place = queue
             self._note("waiting", task_id, envelope, len(raw), queue=queue)
         return task_id

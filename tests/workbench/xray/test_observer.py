@@ -68,6 +68,27 @@ def test_messages_are_seen_in_the_order_in_which_they_will_be_taken(
     assert len(some(looking.facts, of="waiting")) == 3  # said once
 
 
+def test_a_message_that_is_put_back_is_released_before_it_waits_again(
+    bare: Stand, looking: Observer
+) -> None:
+    (task,) = bare.send("noop", 1)
+    looking.queues.look()
+    message = bare.redis.rpop("celery")  # as a worker does, which then isn't allowed to keep it
+    bare.redis.hset("unacked", "a tag", json.dumps([json.loads(message), "", "celery"]))
+    looking.queues.look()
+    bare.redis.delete("unacked")
+    bare.redis.rpush("celery", message)
+    looking.queues.look()
+    assert [fact["of"] for fact in looking.facts.history() if fact.get("id") == task] == [
+        "waiting",
+        "held",
+        "released",
+        "waiting",
+    ]
+    looking.queues.look()
+    assert len(some(looking.facts, of="released")) == 1
+
+
 def test_a_message_tells_of_its_workflow(bare: Stand, looking: Observer) -> None:
     with Celery(broker=bare.broker, backend="cache+memory://", set_as_current=False) as app:
         part = app.signature("noop", immutable=True)
