@@ -27,6 +27,7 @@ from workbench.xray.workers import Workers
 
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
 SHARE = 120  # looking may take at most one part in so many of our time, in a rush as well
+LONGEST_PAUSE = 2.0  # seconds: one look that was dear (a first one is) must not blind us for long
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
 # Whoever waits for workers' answers through kombu also puts back into the queues what has been
@@ -171,7 +172,7 @@ class Observer:
                 self.queues.know(self.workers.queues)
                 if self.queues.look():
                     moved = began
-            time.sleep(max(FAST, SHARE * (time.thread_time() - spent)))
+            self._rest.wait(pause(FAST, time.thread_time() - spent))
             if time.time() - moved > 2:
                 self._stir.wait(SLOW - FAST)
             self._stir.clear()
@@ -180,7 +181,8 @@ class Observer:
         while self._awake.is_set():
             spent = time.thread_time()
             with self._trying("backend"):
-                ended, self.events.ended = self.events.ended[-AT_ONCE:], []
+                ended, self.events.ended = self.events.ended, []
+                del ended[:-AT_ONCE]
                 try:
                     if self.results:
                         self.results.look(ended)
@@ -189,7 +191,7 @@ class Observer:
                     raise
                 if self.lost:
                     self.lost.look()
-            time.sleep(max(2 * FAST, SHARE * (time.thread_time() - spent)))
+            self._rest.wait(pause(2 * FAST, time.thread_time() - spent))
 
     def _ask(self) -> None:
         self.workers.all_asked = False
@@ -239,6 +241,11 @@ class Observer:
             "facts": None,
             "kept": self.kept,
         }
+
+
+def pause(least: float, worked: float) -> float:
+    """Return for how long to look at nothing, after so many seconds of a processor's work."""
+    return min(max(least, SHARE * worked), LONGEST_PAUSE)
 
 
 def is_redis(url: str | None) -> bool:

@@ -314,4 +314,5 @@ def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(tmp_path: 
         stand.worker_takes(True)
         for each in ids:
             until(facts, of="event", type="succeeded", id=each)
+            until(facts, of="result", id=each, state="SUCCESS")
         until(facts, of="queue", queue="celery", depth=0)
