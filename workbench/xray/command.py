@@ -29,6 +29,8 @@ def serve(
 ) -> None:
     """Serve the page; at the end, leave workers and broker as they were."""
     os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
+    if hasattr(os, "SCHED_BATCH"):  # Linux: what wakes up here lets others finish their turn
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     gc.set_threshold(100_000, 50, 50)  # of what comes and goes here, next to nothing is a cycle
     # Celery prefers these to what it is told.
     os.environ["CELERY_BROKER_URL"] = broker

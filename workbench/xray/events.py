@@ -16,10 +16,10 @@ from redis import Redis
 from workbench.xray.beats import Beats
 from workbench.xray.facts import Fact, Facts
 from workbench.xray.messages import HIDDEN, shown
+from workbench.xray.pace import Pace
 from workbench.xray.tasks import Tasks
 
 Event = dict[str, Any]
-GATHERS_FOR = 0.1  # seconds: to be woken for each message costs more than to read it
 ENDS = {"succeeded", "failed", "retried", "revoked", "rejected", "cancelled"}
 NAMES = {  # Celery's name of a field, and ours
     "uuid": "id",
@@ -110,14 +110,14 @@ class Events:
             task.place = None  # if it is seen waiting again, that is news
 
 
-def listen(broker: str, app: Celery, awake: Callable[[], bool]) -> Iterable[Any]:
+def listen(broker: str, app: Celery, awake: Callable[[], bool], pace: Pace) -> Iterable[Any]:
     """Give what each of the workers' messages holds; None if there was none for a moment."""
     if urlsplit(broker).scheme in ("redis", "rediss"):
-        return from_redis(broker, awake)
+        return from_redis(broker, awake, pace)
     return from_celery(app, awake)
 
 
-def from_redis(broker: str, awake: Callable[[], bool]) -> Iterable[Any]:
+def from_redis(broker: str, awake: Callable[[], bool], pace: Pace) -> Iterable[Any]:
     """Listen on Redis itself.
 
     Celery's own receiver would do, too, but it declares a queue in the broker, and leaves it there
@@ -136,7 +136,7 @@ def from_redis(broker: str, awake: Callable[[], bool]) -> Iterable[Any]:
                 if message["type"] == "pmessage":
                     yield decode(message["data"])
                 message = listener.get_message(timeout=0)
-            time.sleep(GATHERS_FOR)
+            time.sleep(pace.gathers_for())
 
 
 def decode(raw: bytes) -> Any:

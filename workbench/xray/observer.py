@@ -20,14 +20,13 @@ from workbench.xray.amqp_queues import AmqpQueues
 from workbench.xray.beats import Beats
 from workbench.xray.facts import KEPT, Facts
 from workbench.xray.lost import Lost
+from workbench.xray.pace import Pace
 from workbench.xray.redis_queues import RedisQueues
 from workbench.xray.results import AT_ONCE, OtherResults, RedisResults
 from workbench.xray.tasks import Tasks
 from workbench.xray.workers import Workers
 
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
-SHARE = 120  # looking may take at most one part in so many of our time, in a rush as well
-LONGEST_PAUSE = 2.0  # seconds: one look that was dear (a first one is) must not blind us for long
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
 # Whoever waits for workers' answers through kombu also puts back into the queues what has been
@@ -62,6 +61,7 @@ class Observer:
             broker_connection_timeout=2,
             database_create_tables_at_setup=False,
         )
+        self.pace = Pace()
         self.beats = Beats(self.facts, self.tasks)
         common = (self.facts, self.tasks, self.beats)
         self.workers = Workers(self.app, *common, redact, is_ours)
@@ -154,14 +154,14 @@ class Observer:
                 self._listen_until_broken()
 
     def _listen_until_broken(self) -> None:
-        said, counted = 0.0, self.events.count
-        for body in events.listen(self.broker, self.app, self._awake.is_set):
+        counted = self.events.count
+        for body in events.listen(self.broker, self.app, self._awake.is_set, self.pace):
             self._is_there("broker")
             if body:
                 self.events.take(body)
                 self._stir.set()
-            if self.events.count != counted and time.time() - said > 1:
-                said, counted = time.time(), self.events.count
+            if self.pace.heed(self.events.count) and self.events.count != counted:
+                counted = self.events.count
                 self.facts.add("count", events=counted, dropped=0)
 
     def _look_at_queues(self) -> None:
@@ -172,7 +172,7 @@ class Observer:
                 self.queues.know(self.workers.queues)
                 if self.queues.look():
                     moved = began
-            self._rest.wait(pause(FAST, time.thread_time() - spent))
+            self._rest.wait(self.pace.between(FAST, time.thread_time() - spent))
             if time.time() - moved > 2:
                 self._stir.wait(SLOW - FAST)
             self._stir.clear()
@@ -191,7 +191,7 @@ class Observer:
                     raise
                 if self.lost:
                     self.lost.look()
-            self._rest.wait(pause(2 * FAST, time.thread_time() - spent))
+            self._rest.wait(self.pace.between(2 * FAST, time.thread_time() - spent))
 
     def _ask(self) -> None:
         self.workers.all_asked = False
@@ -241,11 +241,6 @@ class Observer:
             "facts": None,
             "kept": self.kept,
         }
-
-
-def pause(least: float, worked: float) -> float:
-    """Return for how long to look at nothing, after so many seconds of a processor's work."""
-    return min(max(least, SHARE * worked), LONGEST_PAUSE)
 
 
 def is_redis(url: str | None) -> bool:
