@@ -35,8 +35,12 @@ class Bench:
         port: int = 0,
         folder: Path | None = None,
         only: list[str] | None = None,
+        management: bool = False,
     ) -> None:
-        """Prepare a run. Port 0 means any; `only` names the processes to start, besides servers."""
+        """Prepare a run. Port 0 means any; `only` names the processes to start, besides servers.
+
+        `management` adds its management interface to a RabbitMQ of ours.
+        """
         self.chapter = chapter.find(chapter_name)
         self.chapter.check_requirements()
         self.port = port or probes.free_port()
@@ -53,6 +57,9 @@ class Bench:
         self.log = Log()
         self._lock = threading.RLock()  # commands come from a second terminal, in a thread
         self.services: dict[str, Service] = {}
+        self.management: str | None = None
+        if management and broker == "rabbitmq" and not os.environ.get("CELERY_BROKER_URL"):
+            self.management = f"http://127.0.0.1:{probes.free_port()}"
         self.broker_url, self.result_backend = self._servers(broker, backend)
         for name, command in self.chapter.processes().items():
             self.add(name, command)
@@ -181,7 +188,9 @@ class Bench:
             )
         if not broker_url and broker == "rabbitmq":
             broker_url = self._add(
-                *brokers.rabbitmq_server("broker", self.folder / "rabbitmq", self.log)
+                *brokers.rabbitmq_server(
+                    "broker", self.folder / "rabbitmq", self.log, self.management
+                )
             )
         elif not broker_url and broker != "redis":
             raise Trouble(f"There is no broker '{broker}': BROKER is redis or rabbitmq.")

@@ -64,7 +64,14 @@ def run(chapter_name: str, port: int, broker: str, backend: str, folder: Path | 
     from workbench.bench import Bench
     from workbench.xray import beside
 
-    bench = Bench(chapter_name, broker=broker, backend=backend, port=port, folder=folder)
+    bench = Bench(
+        chapter_name,
+        broker=broker,
+        backend=backend,
+        port=port,
+        folder=folder,
+        management=beside.is_wanted(),
+    )
     click.echo(f"Starting {bench.chapter.name}: {', '.join(bench.services)} ...")
     by_hand = bench.by_hand()  # without the X-ray, which nobody needs
     xray = beside.add_to(bench)
@@ -109,6 +116,7 @@ def redis(port: int) -> None:
 @main.command("xray")
 @click.option("--broker", metavar="URL", envvar="CELERY_BROKER_URL", help="The broker to look at.")
 @click.option("--result-backend", metavar="URL", envvar="CELERY_RESULT_BACKEND", help="And where.")
+@click.option("--management", metavar="URL", help="RabbitMQ's management interface.")
 @click.option("--port", default=5555, type=Port(), envvar="XRAY_PORT", help="The X-ray's own port.")
 @click.option("--redact", is_flag=True, help="Hide arguments, results, errors and messages.")
 @click.option("--run", "run_pid", type=int, hidden=True, help="The run whose workers are ours.")
@@ -116,6 +124,7 @@ def redis(port: int) -> None:
 def open_xray(
     broker: str | None,
     result_backend: str | None,
+    management: str | None,
     port: int,
     redact: bool,
     run_pid: int | None,
@@ -131,7 +140,15 @@ def open_xray(
 
     chapter = {"name": page[0], "url": page[1]} if page else None
     with quiet_end():
-        command.serve(broker, result_backend, port, redact=redact, run_pid=run_pid, chapter=chapter)
+        command.serve(
+            broker,
+            result_backend,
+            port,
+            redact=redact,
+            management=management,
+            run_pid=run_pid,
+            chapter=chapter,
+        )
 
 
 @main.command()

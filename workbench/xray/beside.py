@@ -22,14 +22,21 @@ class Beside(Service):
         """Say nothing: a run goes on without it, and reports its end."""
 
 
+def is_wanted() -> bool:
+    """Tell whether runs have an X-ray: XRAY=0 leaves it out."""
+    return os.environ.get("XRAY") != "0"
+
+
 def add_to(bench: Bench) -> str | None:
     """Prepare the X-ray of a run, and return its address; None if XRAY=0 leaves it out."""
-    if os.environ.get("XRAY") == "0":
+    if not is_wanted():
         return None
     port = find_port("XRAY_PORT", PORT)
     # It starts while the worker waits for others to say hello, rather than at its cost.
     words = ["nice", "-n", "10", sys.executable, "-m", "workbench", "xray", "--port", str(port)]
     words += ["--run", str(os.getpid()), "--chapter", bench.chapter.name, bench.url]
+    if bench.management:
+        words += ["--management", bench.management]
     bench.services["xray"] = Beside(
         "xray",
         shlex.join(words),

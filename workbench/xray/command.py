@@ -24,6 +24,7 @@ def serve(
     port: int,
     *,
     redact: bool = False,
+    management: str | None = None,
     run_pid: int | None = None,
     chapter: dict[str, str] | None = None,
 ) -> None:
@@ -40,6 +41,7 @@ def serve(
         broker,
         backend,
         redact=redact,
+        management=management,
         is_ours=lambda pid: run_pid is not None and descends_from(run_pid, pid),
     )
     controls = Controls(observer) if run_pid else None

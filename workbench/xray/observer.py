@@ -15,11 +15,13 @@ from kombu.utils.url import maybe_sanitize_url
 from redis import Redis
 from redis.exceptions import RedisError
 
+from workbench.aside import OWN_KEYS
 from workbench.xray import events, messages
 from workbench.xray.amqp_queues import AmqpQueues
 from workbench.xray.beats import Beats
 from workbench.xray.facts import KEPT, Facts
 from workbench.xray.lost import Lost
+from workbench.xray.management import Management
 from workbench.xray.pace import Pace
 from workbench.xray.redis_queues import RedisQueues
 from workbench.xray.results import AT_ONCE, OtherResults, RedisResults
@@ -29,14 +31,6 @@ from workbench.xray.workers import Workers
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
-# Whoever waits for workers' answers through kombu also puts back into the queues what has been
-# unacknowledged for an hour. For an app that allows its tasks longer, they would run twice. So we
-# have it look after keys of its own, in which nothing ever is.
-OWN_KEYS = {
-    "unacked_key": "xray.unacked",
-    "unacked_index_key": "xray.unacked_index",
-    "unacked_mutex_key": "xray.unacked_mutex",
-}
 AWAY = (OSError, RedisError, KombuError, AMQPError, CeleryError, RuntimeError)
 
 
@@ -50,6 +44,7 @@ class Observer:
         *,
         redact: bool = False,
         kept: int = KEPT,
+        management: str | None = None,
         is_ours: Callable[[int], bool] = lambda pid: False,
     ) -> None:
         self.broker, self.backend, self.redact, self.kept = broker, backend, redact, kept
@@ -67,12 +62,14 @@ class Observer:
         self.workers = Workers(self.app, *common, redact, is_ours)
         self.events = events.Events(*common, redact, self.workers.heard)
         self.results = results_of(backend, self.app, self.facts)
-        self.queues: RedisQueues | AmqpQueues = AmqpQueues(self.app, self.facts)
+        self.queues: RedisQueues | AmqpQueues
         self.lost: Lost | None = None
         if is_redis(broker):
             client = Redis.from_url(broker, **FAIL_FAST)
             self.queues = RedisQueues(client, *common, redact)
             self.lost = Lost(self.facts, self.tasks, self.workers, self.queues, self.results)
+        else:
+            self.queues = AmqpQueues(self.app, self.facts, Management(broker, management))
         self._away: dict[str, set[str]] = {"broker": set(), "backend": set()}  # for which threads
         self._unseen = self.unseen()
         self._watchers = 0

@@ -16,8 +16,10 @@ from celery import Celery, chord
 from tests.waiting import wait_until
 from tests.workbench.xray.stand import FACTS, Stand, listen, xray
 from workbench.brokers import find_rabbitmq, rabbitmq_server
+from workbench.probes import free_port
 from workbench.trouble import Trouble
 from workbench.xray.facts import Facts
+from workbench.xray.management import Management
 from workbench.xray.observer import Observer
 
 
@@ -296,23 +298,41 @@ def test_a_process_that_is_killed_is_a_failure_that_the_worker_tells_of(stand: S
 
 
 @pytest.mark.slow
-def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [False, True], ids=["", "with its management interface"])
+def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(
+    tmp_path: Path, told: bool
+) -> None:
     try:
         find_rabbitmq()
     except Trouble as trouble:
         pytest.skip(trouble.message)
     stand = Stand(tmp_path)
-    stand.server, stand.broker = rabbitmq_server("broker", tmp_path / "rabbitmq", stand.log)
+    management = f"http://127.0.0.1:{free_port()}" if told else None
+    stand.server, stand.broker = rabbitmq_server(
+        "broker", tmp_path / "rabbitmq", stand.log, management
+    )
     stand.backend = f"db+sqlite:///{tmp_path}/results.sqlite"
     stand.worker = stand.another("--concurrency 1")
     stand.app.conf.update(broker_url=stand.broker, result_backend=stand.backend)
-    with stand, xray(stand) as url, listen(url) as facts:
+    options = ["--management", management] if management else []
+    with stand, xray(stand, *options) as url, listen(url) as facts:
         until(facts, of="worker", alive=True)
         stand.worker_takes(False)
         ids = stand.send("noop", 5)
         until(facts, of="queue", queue="celery", depth=5)
+        if told:
+            stand.send("noop", 2, queue="a queue that nobody takes from")
+            until(facts, of="queue", queue="a queue that nobody takes from", depth=2)
+            stand.send("sleep late", 1, 3, queue="celery")
+            assert not some(facts, of="unseen")
+            with pytest.raises(OSError, match="user guest is refused"):
+                Management(stand.broker, str(management).replace("//", "//guest:wrong@")).depths()
+        else:
+            assert "would tell, but" in " ".join(until(facts, of="unseen")["says"])
         stand.worker_takes(True)
         for each in ids:
             until(facts, of="event", type="succeeded", id=each)
             until(facts, of="result", id=each, state="SUCCESS")
+        if told:
+            until(facts, of="queue", queue="celery", held=1)
         until(facts, of="queue", queue="celery", depth=0)
