@@ -35,8 +35,7 @@ class RedisQueues:
         self._page = self._walk = 0  # where the next look goes on, of what is looked at in parts
         self._walked = 0.0
         self._passed: dict[str, str] = {}  # tasks on the pages before this one
-
-    unseen: tuple[str, ...] = ()
+        self.unseen: tuple[str, ...] = ()
 
     def know(self, queues: dict[str, str]) -> None:
         """Learn the names of queues, with their routing keys, that workers take from."""
@@ -51,9 +50,12 @@ class RedisQueues:
 
         A step of a walk that never holds Redis up, however many keys there are.
         """
-        self._walk, keys = self.client.scan(self._walk, "_kombu.binding.*", 200)
+        self._walk, keys = self.client.scan(self._walk, "*_kombu.binding.*", 200)
         for key in keys:
-            exchange = key.decode().removeprefix("_kombu.binding.")
+            prefix, _, exchange = key.decode().partition("_kombu.binding.")
+            if prefix:
+                self.unseen = (f"An app whose keys begin with {prefix!r}: its global_keyprefix.",)
+                continue
             if exchange in ("celeryev", "xray") or exchange.endswith(".pidbox"):
                 continue  # events, what we move one message by, and commands to workers
             for member in self.client.smembers(key):

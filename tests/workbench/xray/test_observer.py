@@ -109,6 +109,19 @@ def test_a_message_tells_of_its_workflow(bare: Stand, looking: Observer) -> None
     assert some(looking.facts, of="beat", entry="naps", id=nap["id"])
 
 
+def test_an_app_whose_keys_have_a_prefix_is_not_seen_and_that_is_said(bare: Stand) -> None:
+    bare.redis.flushall()
+    with Celery(broker=bare.broker, set_as_current=False) as app:
+        app.conf.broker_transport_options = {"global_keyprefix": "shop:"}
+        app.send_task("noop")
+    observer = Observer(bare.broker, bare.backend)
+    observer.queues.know({"celery": "celery"})
+    observer.queues.look()
+    assert some(observer.facts, of="queue", queue="celery", depth=0)
+    assert "'shop:'" in " ".join(observer.unseen())
+    observer.app.close()
+
+
 def test_of_a_long_queue_both_ends_are_seen_and_the_rest_is_counted(
     bare: Stand, looking: Observer
 ) -> None:
