@@ -11,8 +11,9 @@ from waitress.server import create_server
 
 from workbench.service import postponed_signals
 from workbench.trouble import Trouble
+from workbench.xray import away
 from workbench.xray.controls import Controls, descends_from
-from workbench.xray.observer import AWAY, Observer
+from workbench.xray.observer import Observer
 from workbench.xray.server import MOST_LISTENERS, create_app
 
 STEP_BACK = 10  # of nice's 19: where processors are short, the chapter goes first
@@ -65,7 +66,7 @@ def serve(
     try:
         threading.Event().wait()
     finally:
-        with postponed_signals(), suppress(*AWAY):
+        with postponed_signals(), suppress(*away.ERRORS):
             if controls:
                 controls.close()
             observer.stop()

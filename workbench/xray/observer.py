@@ -7,17 +7,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from amqp.exceptions import AMQPError
 from celery import Celery
-from celery.exceptions import CeleryError
-from kombu.exceptions import KombuError
 from kombu.utils.url import maybe_sanitize_url
 from redis import Redis
-from redis.exceptions import RedisError
 
 from workbench.aside import OWN_KEYS
-from workbench.xray import events, messages
+from workbench.xray import away, events, messages
 from workbench.xray.amqp_queues import AmqpQueues
+from workbench.xray.away import Away
 from workbench.xray.beats import Beats
 from workbench.xray.facts import KEPT, Facts
 from workbench.xray.lost import Lost
@@ -31,7 +28,6 @@ from workbench.xray.workers import Workers
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
-AWAY = (OSError, RedisError, KombuError, AMQPError, CeleryError, RuntimeError)
 
 
 class Observer:
@@ -70,11 +66,11 @@ class Observer:
             self.lost = Lost(self.facts, self.tasks, self.workers, self.queues, self.results)
         else:
             self.queues = AmqpQueues(self.app, self.facts, Management(broker, management))
-        self._away: dict[str, set[str]] = {"broker": set(), "backend": set()}  # for which threads
         self._unseen = self.unseen()
         self._watchers = 0
         self._lock = threading.Lock()
         self._awake, self._rest, self._stir = (threading.Event() for _ in range(3))
+        self.away = Away(self.facts, self._rest)
         self._threads: list[threading.Thread] = []
         self._timer: threading.Timer | None = None
 
@@ -106,10 +102,9 @@ class Observer:
             for thread in self._threads:
                 thread.join(2)  # a broker that never answers holds nobody up
             self._threads = []
-            with suppress(*AWAY):
+            with suppress(*away.ERRORS):
                 self.workers.disable_events()
-            for away in self._away.values():
-                away.clear()
+            self.away.forget()
             self.facts.add("watch", on=False)
 
     def _start(self) -> None:
@@ -125,35 +120,15 @@ class Observer:
             for thread in self._threads:
                 thread.start()
 
-    @contextmanager
-    def _trying(self, what: str) -> Iterator[None]:
-        """Note when the broker or the result backend is gone, and when it is back for all of us."""
-        try:
-            yield
-        except AWAY as error:
-            if not self._away[what]:
-                self.facts.add(what, up=False, says=f"{type(error).__name__}: {error}")
-            self._away[what].add(threading.current_thread().name)
-            self._rest.wait(0.5)  # patience, unless it ends
-        else:
-            self._is_there(what)
-
-    def _is_there(self, what: str) -> None:
-        away, me = self._away[what], threading.current_thread().name
-        if me in away:
-            away.discard(me)
-            if not away:
-                self.facts.add(what, up=True)
-
     def _listen(self) -> None:
         while self._awake.is_set():
-            with self._trying("broker"):
+            with self.away.noting("broker"):
                 self._listen_until_broken()
 
     def _listen_until_broken(self) -> None:
         counted = self.events.count
         for body in events.listen(self.broker, self.app, self._awake.is_set, self.pace):
-            self._is_there("broker")
+            self.away.is_there("broker")
             if body:
                 self.events.take(body)
                 self._stir.set()
@@ -165,7 +140,7 @@ class Observer:
         moved = 0.0
         while self._awake.is_set():
             began, spent = time.time(), time.thread_time()
-            with self._trying("broker"):
+            with self.away.noting("broker"):
                 self.queues.know(self.workers.queues)
                 if self.queues.look():
                     moved = began
@@ -177,13 +152,13 @@ class Observer:
     def _look_at_results(self) -> None:
         while self._awake.is_set():
             spent = time.thread_time()
-            with self._trying("backend"):
+            with self.away.noting("backend"):
                 ended, self.events.ended = self.events.ended, []
                 del ended[:-AT_ONCE]
                 try:
                     if self.results:
                         self.results.look(ended)
-                except AWAY:
+                except away.ERRORS:
                     self.events.ended[:0] = ended  # for when it is back
                     raise
                 if self.lost:
@@ -194,7 +169,7 @@ class Observer:
         self.workers.all_asked = False
         while self._awake.is_set():
             self.workers.news.clear()
-            with self._trying("broker"):
+            with self.away.noting("broker"):
                 self.workers.refresh()
             if (unseen := self.unseen()) != self._unseen:
                 self._unseen = unseen
@@ -204,13 +179,13 @@ class Observer:
     def open(self, task_id: str) -> dict[str, Any]:
         """Return a task's message and its result, as they are stored now."""
         found: dict[str, Any] = {"message": None, "result": None}
-        with suppress(*AWAY):
+        with suppress(*away.ERRORS):
             message = self.queues.opened(task_id)
             if message:
                 where, key, envelope = message
                 opened = messages.opened(envelope, self.redact)
                 found["message"] = {"where": where, "key": key} | opened
-        with suppress(*AWAY):
+        with suppress(*away.ERRORS):
             if self.results:
                 found["result"] = self.results.opened(task_id, self.redact)
         return found
