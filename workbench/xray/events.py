@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -55,7 +56,7 @@ class Events:
         self.facts, self.tasks, self.beats = facts, tasks, beats
         self.redact, self.on_worker = redact, on_worker
         self.count = 0
-        self.ended: list[str] = []  # tasks whose results may be looked at now
+        self.ended: deque[str] = deque()  # tasks whose results may be looked at now
 
     def take(self, body: Any) -> None:
         """Take in what one message holds: an event, or a list of them."""

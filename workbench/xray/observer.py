@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -111,7 +112,7 @@ class Observer:
         if self._timer:
             self._timer.cancel()
         if not self._threads:
-            self.events.ended = self.tasks.unfinished()  # their ends may have been missed
+            self.events.ended = deque(self.tasks.unfinished())  # their ends may have been missed
             self._rest.clear()
             self._awake.set()
             self.facts.add("watch", on=True)
@@ -153,13 +154,13 @@ class Observer:
         while self._awake.is_set():
             spent = time.thread_time()
             with self.away.noting("backend"):
-                ended, self.events.ended = self.events.ended, []
-                del ended[:-AT_ONCE]
+                ended = self.events.ended
+                ids = [ended.popleft() for _ in range(len(ended))][-AT_ONCE:]
                 try:
                     if self.results:
-                        self.results.look(ended)
+                        self.results.look(ids)
                 except away.ERRORS:
-                    self.events.ended[:0] = ended  # for when it is back
+                    ended.extendleft(reversed(ids))  # for when it is back
                     raise
                 if self.lost:
                     self.lost.look()
