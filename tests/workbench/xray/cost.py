@@ -1,9 +1,9 @@
 """What the X-ray costs a worker: python -m tests.workbench.xray.cost [TASKS] [PAIRS]
 
 A worker of two processes drains a queue of tasks that do nothing, time and again: with the X-ray
-and without it, in turns, so that whatever else the machine does concerns both. It also concerns
-both unevenly where the machine is busy: there, look at the processor time that all of them have
-used together (broker, worker, X-ray), which is what two busy processors have to give.
+and without it, in turns, so that whatever else the machine does concerns both. It concerns them
+unevenly: how much, the first comparison shows, of one way with itself. The processor time is that
+of all together (broker, worker, X-ray), which is what two busy processors have to give.
 """
 
 import os
@@ -102,6 +102,7 @@ def main(tasks: int = 3000, pairs: int = 7) -> None:
             with xray(stand):
                 return drain(stand, tasks)
 
+        compare("noise: events alone / the same again", pairs, lambda way: watched(False))
         compare("watching / events alone", pairs, watched)
         print(f"events noted, of those sent: {counted}")
         compare("running, nobody watching / not running", pairs, idle)
