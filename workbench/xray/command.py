@@ -3,10 +3,15 @@
 import gc
 import logging
 import os
+import re
 import threading
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import click
+from celery.app import backends
+from celery.exceptions import ImproperlyConfigured
+from kombu.utils.url import parse_url
 from waitress.server import create_server
 
 from workbench.service import postponed_signals
@@ -16,6 +21,7 @@ from workbench.xray.controls import Controls, descends_from
 from workbench.xray.observer import Observer
 from workbench.xray.server import MOST_LISTENERS, create_app
 
+KNOWN = ("redis", "rediss", "amqp", "amqps", "pyamqp")
 STEP_BACK = 10  # of nice's 19: where processors are short, the chapter goes first
 
 
@@ -30,6 +36,7 @@ def serve(
     chapter: dict[str, str] | None = None,
 ) -> None:
     """Serve the page; at the end, leave workers and broker as they were."""
+    check(broker, backend)
     os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
     if hasattr(os, "SCHED_BATCH"):  # Linux: what wakes up here lets others finish their turn
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -70,3 +77,29 @@ def serve(
             if controls:
                 controls.close()
             observer.stop()
+
+
+def check(broker: str, backend: str | None) -> None:
+    """Refuse addresses at which nothing could ever be seen, and say why."""
+    if urlsplit(broker).scheme not in KNOWN:
+        raise Trouble(
+            f"The X-ray can't look at '{without_password(broker)}', only at Redis and RabbitMQ: "
+            "give it an address such as redis://localhost:6379/0 or amqp://localhost:5672//"
+        )
+    try:
+        for each in (*broker.split(";"), backend or ""):
+            parse_url(each)
+    except ValueError as error:
+        raise Trouble(f"'{without_password(each)}' is no address: {error}.") from None
+    try:
+        backends.by_url(backend)
+    except (ImproperlyConfigured, ImportError) as error:
+        raise Trouble(
+            f"'{without_password(backend or '')}' is no result backend that Celery knows "
+            f"({error}): give an address such as redis://localhost:6379/1"
+        ) from None
+
+
+def without_password(address: str) -> str:
+    """Return what may not even be an address, to be read by a person."""
+    return re.sub("//.*@", "//***@", address)

@@ -27,6 +27,7 @@ from workbench.xray.tasks import Tasks
 from workbench.xray.workers import Workers
 
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
+NOT_FOR_US = ("disabled", "rpc")  # backends that keep nothing, or for the caller alone
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
 
@@ -44,6 +45,8 @@ class Observer:
         management: str | None = None,
         is_ours: Callable[[int], bool] = lambda pid: False,
     ) -> None:
+        if backend and backend.startswith(NOT_FOR_US):
+            backend = None
         self.broker, self.backend, self.redact, self.kept = broker, backend, redact, kept
         self.facts, self.tasks = Facts(kept), Tasks(kept)
         self.app = Celery(broker=broker, backend=backend, set_as_current=False)
@@ -195,7 +198,7 @@ class Observer:
         """Say what can't be seen here."""
         found = list(self.queues.unseen)
         if not self.backend:
-            found.append("There is no result backend, or it wasn't named: results are not shown.")
+            found.append("Results: none are kept, or for their caller alone, or nobody said where.")
         elif not is_redis(self.backend):
             found.append("How large a result is, and how long it is kept, only Redis can tell.")
         options = self.workers.settings.get("result_backend_transport_options") or {}

@@ -19,6 +19,8 @@ from werkzeug.test import TestResponse
 from tests.waiting import wait_until
 from tests.workbench.xray.stand import ROOT, Stand, listen, xray
 from tests.workbench.xray.test_observer import some, until
+from workbench.trouble import Trouble
+from workbench.xray.command import check
 from workbench.xray.observer import Observer
 from workbench.xray.server import create_app
 
@@ -146,6 +148,24 @@ def test_without_a_broker_it_says_how_to_name_one() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("Say which broker to look at: --broker redis://")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("broker", "backend", "says"),
+    [
+        ("sqs://me:secret@x", None, "'sqs://***@x', only at Redis and RabbitMQ: give"),
+        ("localhost:6379", None, "can't look at 'localhost:6379'"),
+        ("redis://localhost:port/0", None, "'redis://localhost:port/0' is no address: Port"),
+        ("amqp://a//;amqp://me:secret@b:99999//", None, "'amqp://***@b:99999//' is no address"),
+        (NOWHERE, "nonsense://me:secret@x", "'nonsense://***@x' is no result backend that Celery"),
+    ],
+)
+def test_an_address_that_is_none_is_one_sentence(
+    broker: str, backend: str | None, says: str
+) -> None:
+    with pytest.raises(Trouble) as caught:
+        check(broker, backend)
+    assert says in caught.value.message
 
 
 @pytest.mark.slow
