@@ -174,7 +174,8 @@ def test_nothing_is_lost_and_nothing_touched(stand: Stand) -> None:
     """The X-ray logs in as somebody who may read all, and write only to get workers' replies."""
     stand.notes.write_text("")
     rules = (
-        "%R~* ~*.reply.celery.pidbox* ~_kombu.binding* ~workbench.* &* +@all -@admin -@dangerous +info"
+        "%R~* ~*.reply.celery.pidbox* ~_kombu.binding* ~workbench.* &* "
+        "+@all -@admin -@dangerous +info"
     )
     stand.redis.execute_command(f"ACL SETUSER looker on >secret {rules}")
     stand.redis.execute_command("ACL LOG RESET")
