@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from amqp.exceptions import NotFound
@@ -43,7 +44,7 @@ class AmqpQueues:
             ]
         return tuple(found)
 
-    def know(self, queues: dict[str, str]) -> None:
+    def know(self, queues: dict[str, str], _options: Mapping[str, Any]) -> None:
         """Learn the names of queues."""
         self.names |= queues.keys()
 

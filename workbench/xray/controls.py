@@ -1,14 +1,15 @@
 """Make it slow: for workers that the workbench has started, and for no others."""
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import psutil
 from redis import Redis
 
-from workbench.xray.observer import FAIL_FAST, Observer, is_redis
-from workbench.xray.redis_queues import keys_of
+from workbench.xray.observer import FAIL_FAST, Observer
+from workbench.xray.redis_queues import RedisQueues
 from workbench.xray.workers import OWN_QUEUE, Worker
 
 EXCHANGE = "xray"  # so that what kombu notes of our queues is a key of its own
@@ -35,7 +36,8 @@ class Controls:
     def __init__(self, observer: Observer) -> None:
         self.workers = observer.workers
         self.redis: Any = None
-        if is_redis(observer.broker):
+        if isinstance(observer.queues, RedisQueues):
+            self.queues = observer.queues
             self.redis = Redis.from_url(observer.broker, **FAIL_FAST)
         self.workers.on_change = self.tidy
 
@@ -66,8 +68,8 @@ class Controls:
         if not worker.told["paused"]:
             raise RefusedError(409, f"{name} isn't paused: it takes messages by itself.")
         for queue in worker.paused:
-            for key in keys_of(queue):
-                if self.redis.lmove(key, own_queue(queue, name), "RIGHT", "LEFT"):
+            for key, ours in self._lists_of(queue, name):
+                if self.redis.lmove(key, ours, "RIGHT", "LEFT"):
                     return
         raise RefusedError(409, "No message waits in its queues.")
 
@@ -117,10 +119,16 @@ class Controls:
     def _clear(self, queue: str, name: str) -> None:
         """Put messages back to where they were next, in their order, and forget our queue."""
         own = own_queue(queue, name)
-        while self.redis.lmove(own, queue, "LEFT", "RIGHT"):
-            pass
+        for key, ours in self._lists_of(queue, name):
+            while self.redis.lmove(ours, key, "LEFT", "RIGHT"):
+                pass
         for key in BINDINGS:
-            self.redis.srem(key, "\x06\x16".join([own, "", own]))
+            self.redis.srem(key, self.queues.layout["sep"].join([own, "", own]))
+
+    def _lists_of(self, queue: str, worker: str) -> Iterable[tuple[str, str]]:
+        """Return the lists of a queue, one for each priority, each with ours that stands for it."""
+        own = self.queues.keys_of(own_queue(queue, worker))
+        return zip(self.queues.keys_of(queue), own, strict=True)
 
     def _ours(self, name: str) -> Worker:
         worker = self.workers.known.get(name)

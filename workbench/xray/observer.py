@@ -71,6 +71,7 @@ class Observer:
         else:
             self.queues = AmqpQueues(self.app, self.facts, Management(broker, management))
         self._unseen = self.unseen()
+        self._missed: deque[str] = deque()  # tasks that may have ended while nobody looked
         self._watchers = 0
         self._lock = threading.Lock()
         self._awake, self._rest, self._stir = (threading.Event() for _ in range(3))
@@ -115,7 +116,7 @@ class Observer:
         if self._timer:
             self._timer.cancel()
         if not self._threads:
-            self.events.ended = deque(self.tasks.unfinished())  # their ends may have been missed
+            self._missed = deque(self.tasks.unfinished())
             self._rest.clear()
             self._awake.set()
             self.facts.add("watch", on=True)
@@ -145,7 +146,8 @@ class Observer:
         while self._awake.is_set():
             began, spent = time.time(), time.thread_time()
             with self.away.noting("broker"):
-                self.queues.know(self.workers.queues)
+                options = self.workers.settings.get("broker_transport_options") or {}
+                self.queues.know(self.workers.queues, options)
                 if self.queues.look():
                     moved = began
             self._rest.wait(self.pace.between(FAST, time.thread_time() - spent))
@@ -159,6 +161,8 @@ class Observer:
             with self.away.noting("backend"):
                 ended = self.events.ended
                 ids = [ended.popleft() for _ in range(len(ended))][-AT_ONCE:]
+                room = min(AT_ONCE - len(ids), len(self._missed))  # of these, all in their turn
+                ids += [self._missed.popleft() for _ in range(room)]
                 try:
                     if self.results:
                         self.results.look(ids)

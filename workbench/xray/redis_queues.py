@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from workbench.xray import messages
@@ -11,8 +11,9 @@ from workbench.xray.facts import Facts
 from workbench.xray.tasks import Tasks
 
 SHOWN = 30  # messages at each end of a queue; what is between is counted
-STEPS = (0, 3, 6, 9)  # kombu keeps a list for each of these priorities
-SEPARATOR = "\x06\x16"  # in the names of these lists, and in kombu's bindings
+# kombu keeps a list for each of these priorities, unless the app has set others, and puts this
+# into the lists' names, and into what it notes of queues.
+LAYOUT: dict[str, Any] = {"priority_steps": (0, 3, 6, 9), "sep": "\x06\x16"}
 SEARCHED = 1000  # messages, for the one whose card is open
 PAGE = 100  # unacknowledged messages a look
 
@@ -29,6 +30,7 @@ class RedisQueues:
         self.redact = redact
         self.names: set[str] = set()
         self.routes: dict[str, str] = {}  # routing key: queue
+        self.layout = LAYOUT
         self.held: dict[str, str] = {}  # task: the queue it came from
         self._seen: dict[bytes, Envelope] = {}  # of the last look, so as not to read twice
         self._said: dict[str, tuple[Any, ...]] = {}
@@ -37,8 +39,12 @@ class RedisQueues:
         self._passed: dict[str, str] = {}  # tasks on the pages before this one
         self.unseen: tuple[str, ...] = ()
 
-    def know(self, queues: dict[str, str]) -> None:
-        """Learn the names of queues, with their routing keys, that workers take from."""
+    def know(self, queues: dict[str, str], options: Mapping[str, Any]) -> None:
+        """Learn the queues that workers take from, with their routing keys, and the app's options.
+
+        Those are its broker_transport_options.
+        """
+        self.layout = LAYOUT | {name: options[name] for name in LAYOUT if options.get(name)}
         self.names |= queues.keys()
         self.routes |= {route: name for name, route in queues.items()}
         if time.time() > self._walked + EVERY:
@@ -59,9 +65,10 @@ class RedisQueues:
             if exchange in ("celeryev", "xray") or exchange.endswith(".pidbox"):
                 continue  # events, what we move one message by, and commands to workers
             for member in self.client.smembers(key):
-                route, _, queue = member.decode().split(SEPARATOR)
-                self.names.add(queue)
-                self.routes.setdefault(route, queue)
+                parts = member.decode().split(self.layout["sep"])
+                if len(parts) == 3:  # else its separator is one that we haven't learned yet
+                    self.names.add(parts[2])
+                    self.routes.setdefault(parts[0], parts[2])
 
     def look(self) -> bool:
         """Look once; tell whether anything has changed."""
@@ -69,7 +76,7 @@ class RedisQueues:
         names = sorted(self.names)
         pipe = self.client.pipeline(transaction=False)
         for name in names:
-            for key in keys_of(name):
+            for key in self.keys_of(name):
                 pipe.llen(key).lrange(key, -SHOWN, -1)
             pipe.lrange(name, 0, SHOWN - 1)
         pipe.hscan("unacked", self._page, count=PAGE)
@@ -78,7 +85,7 @@ class RedisQueues:
         waiting = {}
         for name in names:
             depth, following = 0, []
-            for _ in STEPS:
+            for _ in self.layout["priority_steps"]:
                 length, right = next(answers), next(answers)
                 depth += length
                 following += reversed(right)
@@ -141,14 +148,14 @@ class RedisQueues:
                     return f"unacknowledged, from the queue {came}", "unacked", envelope
         elif queue:
             place = 0
-            for key in keys_of(queue):
+            for key in self.keys_of(queue):
                 following = self.client.lrange(key, -SEARCHED, -1)
                 for raw in reversed(following):
                     place += 1
                     if task_id.encode() in raw:  # sooner told than by reading each
                         envelope = json.loads(raw)
                         if messages.task_id(envelope) == task_id:
-                            depth = sum(self.client.llen(each) for each in keys_of(queue))
+                            depth = sum(self.client.llen(each) for each in self.keys_of(queue))
                             where = f"queue {queue}, place {place} of {depth}"
                             return where, key, envelope
         return None
@@ -164,7 +171,7 @@ class RedisQueues:
                 self.beats.seen(task_id, name)
         self.facts.add(of, id=task_id, queue=queue, **fields)
 
-
-def keys_of(queue: str) -> Iterable[str]:
-    """Return the lists that a queue consists of, the one that is served first before the others."""
-    return (f"{queue}{SEPARATOR}{step}" if step else queue for step in STEPS)
+    def keys_of(self, queue: str) -> list[str]:
+        """Return the lists a queue consists of, the one that is served first before the others."""
+        steps = sorted(self.layout["priority_steps"])
+        return [f"{queue}{self.layout['sep']}{step}" if step else queue for step in steps]

@@ -49,7 +49,7 @@ def looking(bare: Stand) -> Iterator[Observer]:
     """An observer of that, which looks when it is told to."""
     bare.redis.flushall()
     observer = Observer(bare.broker, bare.backend)
-    observer.queues.know({"celery": "celery"})
+    observer.queues.know({"celery": "celery"}, {})
     yield observer
     observer.app.close()
 
@@ -109,13 +109,29 @@ def test_a_message_tells_of_its_workflow(bare: Stand, looking: Observer) -> None
     assert some(looking.facts, of="beat", entry="naps", id=nap["id"])
 
 
+def test_the_lists_of_an_app_that_has_priorities_of_its_own_are_seen(bare: Stand) -> None:
+    """With what Celery's guide gives as an example, in its chapter on routing."""
+    options = {"priority_steps": list(range(10)), "sep": ":"}
+    bare.redis.flushall()
+    with Celery(broker=bare.broker, set_as_current=False) as app:
+        app.conf.broker_transport_options = options
+        ids = [app.send_task("noop", priority=priority).id for priority in (9, 5, 1)]
+    observer = Observer(bare.broker, bare.backend)
+    observer.queues.know({}, {})  # nobody has told of the options yet
+    observer.queues.look()
+    observer.queues.know({"celery": "celery"}, options)
+    observer.queues.look()
+    assert some(observer.facts, of="queue", queue="celery", depth=3, next=ids[::-1])
+    observer.app.close()
+
+
 def test_an_app_whose_keys_have_a_prefix_is_not_seen_and_that_is_said(bare: Stand) -> None:
     bare.redis.flushall()
     with Celery(broker=bare.broker, set_as_current=False) as app:
         app.conf.broker_transport_options = {"global_keyprefix": "shop:"}
         app.send_task("noop")
     observer = Observer(bare.broker, bare.backend)
-    observer.queues.know({"celery": "celery"})
+    observer.queues.know({"celery": "celery"}, {})
     observer.queues.look()
     assert some(observer.facts, of="queue", queue="celery", depth=0)
     assert "'shop:'" in " ".join(observer.unseen())
