@@ -27,9 +27,12 @@ class Away:
         """Note an error during the block, or that there was none."""
         try:
             yield
-        except ERRORS as error:
+        except Exception as error:  # a thread that ends would leave us blind, and nobody told
+            says = f"{type(error).__name__}: {error}"
+            if not isinstance(error, ERRORS):
+                says = f"this is a fault of the X-ray's own, {says}"
             if not self._for[what]:
-                self.facts.add(what, up=False, says=f"{type(error).__name__}: {error}")
+                self.facts.add(what, up=False, says=says)
             self._for[what].add(threading.current_thread().name)
             self._rest.wait(0.5)
         else:
