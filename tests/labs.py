@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from workbench.bench import Bench
-from workbench.brokers import find_rabbitmq
+from workbench.brokers import find_rabbitmq, redis_server
+from workbench.log import Log
 from workbench.trouble import Trouble
 
 Labs = Callable[[str, str], Bench]
@@ -38,3 +39,14 @@ def labs_of(chapter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     finally:
         with ThreadPoolExecutor() as pool:  # each takes a while
             list(pool.map(Bench.close, running.values()))
+
+
+def redis_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a Redis, give its address without a database, and stop it in the end."""
+    service, url = redis_server("redis", tmp_path_factory.mktemp("redis"), Log())
+    service.launch()
+    try:
+        service.wait()
+        yield url
+    finally:
+        service.close()

@@ -11,6 +11,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from workbench.aside import own_keys
 from workbench.service import Probe, Service
 
 # What brokers that aren't ready raise; and kombu, of an address that it can't read.
@@ -37,6 +38,7 @@ def answers_http(port: int) -> Probe:
 def consumes(broker_url: str) -> Probe:
     """Return a probe: this very Celery worker answers through the broker."""
     app = Celery(broker=broker_url)
+    app.conf.broker_transport_options = own_keys(broker_url)
 
     def probe(service: Service) -> bool:
         ours = {process.pid for process in service.family()}

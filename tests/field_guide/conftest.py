@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from tests.field_guide.guide import Words, entries
+from tests.labs import redis_of
 from tests.waiting import wait_until
-from workbench import brokers
 from workbench.log import Log
 from workbench.probes import consumes, keeps_running
 from workbench.service import Probe, Service
@@ -24,11 +24,7 @@ QUICK = "--without-mingle --without-gossip --without-heartbeat"
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a Redis for all tests of a file, and return its address without a database."""
-    service, url = brokers.redis_server("redis", tmp_path_factory.mktemp("redis"), Log())
-    service.launch()
-    service.wait()
-    yield url
-    service.close()
+    yield from redis_of(tmp_path_factory)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import expect
 
 from tests.browser import WIDE, chromium, page
+from tests.making import make
 from tests.waiting import wait_until
 from workbench import chapter
 from workbench.probes import free_port
@@ -201,32 +202,18 @@ def test_run_all_works_in_jupyterlab(copy: Path) -> None:
     browser_of_the_system.chmod(0o755)
     port = free_port()
     env = os.environ | {"BROWSER": str(browser_of_the_system), "NOTEBOOK_PORT": str(port)}
-    with subprocess.Popen(
-        ["make", "notebook", "CHAPTER=01"],
-        cwd=copy,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as make:
-        try:
-            assert make.stdout
-            url = next(
-                found[0] for line in make.stdout if (found := re.search(r"http://127\S+", line))
-            )
-            assert "/lab/tree/notebooks/01_overview.ipynb?token=" in url
-            wait_until(opened.exists, "the browser to be opened")
-            with chromium() as browser, page(browser, url, WIDE) as lab:
-                expect(lab.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
-                lab.get_by_role("menuitem", name="Run", exact=True).click()
-                lab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-                end = lab.locator(".jp-OutputArea-output", has_text="still running: []")
-                expect(end).to_have_count(1, timeout=90_000)
-                stderr = lab.locator("[data-mime-type='application/vnd.jupyter.stderr']")
-                expect(stderr).to_have_count(0)  # where tracebacks stand, too
-            everybody = psutil.Process(make.pid).children(recursive=True)
-        finally:
-            os.killpg(make.pid, 2)
-            make.communicate(timeout=30)
+    with make("notebook", "CHAPTER=01", cwd=copy, env=env) as made:
+        assert made.stdout
+        url = next(found[0] for line in made.stdout if (found := re.search(r"http://127\S+", line)))
+        assert "/lab/tree/notebooks/01_overview.ipynb?token=" in url
+        wait_until(opened.exists, "the browser to be opened")
+        with chromium() as browser, page(browser, url, WIDE) as lab:
+            expect(lab.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
+            lab.get_by_role("menuitem", name="Run", exact=True).click()
+            lab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            end = lab.locator(".jp-OutputArea-output", has_text="still running: []")
+            expect(end).to_have_count(1, timeout=90_000)
+            stderr = lab.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+            expect(stderr).to_have_count(0)  # where tracebacks stand, too
+        everybody = psutil.Process(made.pid).children(recursive=True)
     wait_until(lambda: not any(process.is_running() for process in everybody), "all to be gone", 20)

@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import Celery
 from redis import Redis
 
 from tests.field_guide.guide import entries
+from tests.labs import redis_of
 from tests.waiting import wait_until
-from workbench import brokers, chapter
+from workbench import chapter
 from workbench.doctor.words import GUIDE
 from workbench.log import Log
 from workbench.probes import consumes, free_port, is_free
@@ -41,11 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a Redis, and return its address without a database."""
-    service, url = brokers.redis_server("redis", tmp_path_factory.mktemp("redis"), Log())
-    service.launch()
-    service.wait()
-    yield url
-    service.close()
+    yield from redis_of(tmp_path_factory)
 
 
 @pytest.fixture
@@ -180,6 +178,36 @@ def test_it_examines_what_make_run_has_started_on_any_servers(
         assert ill.returncode == 1
         assert "✗ workers: None answers: what you order waits in the queue.\n" in ill.stdout
         assert "  Do: python -m workbench start worker\n" in ill.stdout
+
+
+def test_what_a_worker_holds_for_hours_stays_with_it(
+    doctor: Doctor, root: Path, env: dict[str, str]
+) -> None:
+    """Its app allows tasks a day; who asks workers has Redis' hour, and could put them back."""
+    patient = root / "chapters" / TRIAL / "patient.py"
+    patient.write_text(
+        "from make_celery import celery_app\n"
+        "celery_app.conf.broker_transport_options = {'visibility_timeout': 24 * 3600}\n"
+    )
+    long_ago = time.time() - 2 * 3600
+    os.utime(patient, (long_ago, long_ago))
+    with Redis.from_url(env["CELERY_BROKER_URL"], decode_responses=True) as broker:
+        Celery(broker=env["CELERY_BROKER_URL"]).send_task("tasks.my_task", [1, 2], queue="held")
+        held = {"a tag": json.dumps([json.loads(str(broker.rpop("held"))), "", "held"])}
+        broker.hset("unacked", mapping=held)
+        broker.zadd("unacked_index", {"a tag": long_ago})
+        try:
+            with worker(root, env, "celery -A patient:celery_app worker"):
+                assert broker.hgetall("unacked") == held, "waiting for it took nothing"
+                assert faults(doctor(TRIAL, "--task", str(uuid4()))) == ["old-result"]
+                assert broker.hgetall("unacked") == held
+            assert faults(doctor(TRIAL)) == ["no-worker"]
+            assert broker.hgetall("unacked") == held
+            assert broker.zrange("unacked_index", 0, -1) == ["a tag"]
+            assert not list(broker.scan_iter("workbench*")), "the doctor leaves no keys of its own"
+        finally:
+            patient.unlink()
+            broker.delete("unacked", "unacked_index", "held", "_kombu.binding.held")
 
 
 # --- before anything runs -------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from workbench import chapter
+from workbench.aside import own_keys
 
 # What servers that are away, or refuse, make libraries raise; the last is Celery's own backend.
 DOWN = (OperationalError, AMQPError, RedisError, SQLAlchemyError, OSError, RuntimeError)
@@ -64,12 +65,12 @@ class Lab:
     kept: float  # seconds, for results
 
     def celery(self) -> Celery:
-        """Make a Celery app that gives up soon."""
+        """Make a Celery app that gives up soon, and takes nothing that workers hold."""
         quick = {"socket_connect_timeout": 1, "socket_timeout": 3, "max_retries": 0}
         app = Celery(broker=self.broker, backend=self.backend or "disabled://")
         app.conf.update(
             broker_connection_timeout=2,
-            broker_transport_options=quick,
+            broker_transport_options={**quick, **own_keys(self.broker)},
             result_backend_transport_options={"retry_policy": {"max_retries": 0}},
             redis_socket_connect_timeout=1,
             redis_socket_timeout=3,

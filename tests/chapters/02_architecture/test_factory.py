@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -20,8 +21,7 @@ from celery.signals import before_task_publish
 from flask import Flask
 from PIL import Image
 
-from workbench.brokers import redis_server
-from workbench.log import Log
+from tests.labs import redis_of
 
 CHAPTER = Path(__file__).parents[3] / "chapters/02_architecture"
 CreateApp = Callable[..., Flask]
@@ -43,11 +43,7 @@ def package() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    service, url = redis_server("redis", tmp_path_factory.mktemp("redis"), Log())
-    service.launch()
-    service.wait()
-    yield url
-    service.close()
+    yield from redis_of(tmp_path_factory)
 
 
 @pytest.fixture
@@ -221,3 +217,42 @@ def test_making_the_tables_again_keeps_what_is_in_them(two_apps: list[Flask]) ->
     app.test_client().post("/my-task", data={"arg1": 1, "arg2": 2})
     assert app.test_cli_runner().invoke(args=["init-db"]).exit_code == 0
     assert orders(app) == 1
+
+
+# --- whose database can't be used ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "no such table: order"), (b"no database" * 100, "file is not a database")],
+    ids=["without tables", "garbage"],
+)
+def test_what_is_wrong_with_the_labs_own_database_is_said_of_that_one(
+    package: ModuleType, tmp_path: Path, redis_url: str, content: bytes, reason: str
+) -> None:
+    (tmp_path / "lab.sqlite").write_bytes(content)
+    urls = {"broker_url": f"{redis_url}/0", "result_backend": f"{redis_url}/1"}
+    visitor = package.create_app({"DIR": tmp_path, "CELERY": urls}).test_client()
+    form = {"arg1": 1, "arg2": 2}
+    for answer in (visitor.get(f"/tasks/{uuid4()}"), visitor.post("/my-task", data=form)):
+        assert answer.status_code == 503
+        assert answer.json
+        assert answer.json["detail"] == (
+            f"The lab's own database can't be used ({reason}). Ask again soon."
+        )
+
+
+def test_what_is_wrong_with_a_database_for_results_is_said_of_the_backend(
+    package: ModuleType, tmp_path: Path, redis_url: str
+) -> None:
+    urls = {"broker_url": f"{redis_url}/0", "result_backend": f"db+sqlite:///{tmp_path}"}
+    app = package.create_app({"DIR": tmp_path, "CELERY": urls})
+    assert app.test_cli_runner().invoke(args=["init-db"]).exit_code == 0
+    visitor = app.test_client()
+    sent = visitor.post("/my-task", data={"arg1": 1, "arg2": 2})
+    answer = visitor.get(sent.headers["Location"])
+    assert answer.status_code == 503
+    assert answer.json
+    assert answer.json["detail"] == (
+        "The result backend can't be used (unable to open database file). Ask again soon."
+    )
