@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from flask import Flask, Response, json, render_template, request
 from kombu.exceptions import OperationalError
-from PIL import UnidentifiedImageError
+from PIL import UnidentifiedImageError as Unreadable
 from redis.exceptions import RedisError
 from werkzeug import exceptions as http
 
@@ -21,18 +21,15 @@ FAIL_FAST = {
 }
 
 
-def init_app(app: Flask, *backend_errors: type[Exception]) -> None:
-    """Answer every error of an app with a problem; name what else its result backend raises."""
+def init_app(app: Flask) -> None:
+    """Answer every error of an app with a problem."""
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order we wrote
     app.config["MAX_CONTENT_LENGTH"] = 20_000_000  # bytes
     http.RequestEntityTooLarge.description = "This is too large. Send a photo of at most 20 MB."
     away = http.ServiceUnavailable("The result backend is away. Ask again soon.", retry_after=5)
-    app.register_error_handler(http.HTTPException, _answer)
-    for kind in (*backend_errors, RedisError):
-        app.register_error_handler(kind, lambda _: _answer(away))
-    app.register_error_handler(
-        UnidentifiedImageError, lambda error: _answer(http.UnprocessableEntity(str(error)))
-    )
+    app.register_error_handler(http.HTTPException, answer)
+    app.register_error_handler(RedisError, lambda _: answer(away))
+    app.register_error_handler(Unreadable, lambda e: answer(http.UnprocessableEntity(str(e))))
 
 
 @contextmanager
@@ -42,15 +39,16 @@ def if_not_sent(order_id: str, forget: Callable[[], None]) -> Iterator[None]:
         yield
     except (OperationalError, RedisError, RuntimeError) as error:
         detail = f"The queue doesn't answer. It may have your order: see /tasks/{order_id} first."
-        # The backend is asked (RuntimeError) before anything leaves; so is a connection.
+        # The backend is asked (RuntimeError) before a message leaves; so is a connection.
         unopened = isinstance(error.__cause__, ConnectionRefusedError | socket.gaierror)
         if isinstance(error, RuntimeError) or unopened or "connecting" in str(error):
             forget()
-            detail = "The queue can't be reached. Nothing was ordered: try again in a moment."
+            detail = "The queue can't be reached. Your order wasn't taken: try again in a moment."
         raise http.ServiceUnavailable(detail, retry_after=5) from error
 
 
-def _answer(error: http.HTTPException) -> Response:
+def answer(error: http.HTTPException) -> Response:
+    """Answer with a problem, or a page, whichever is wanted."""
     problem = {"title": error.name, "status": error.code, "detail": error.description}
     body, kind = f"{json.dumps(problem)}\n", "application/problem+json"
     if request.accept_mimetypes.best_match([kind, "text/html"]) == "text/html":

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from lab.celery_app import DEFAULTS, celery_init_app
 from lab.db import create_tables, db
 from lab.views import albums, beside, photos
-from support import problems
+from support import databases, problems
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -31,7 +31,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     database = Path(app.config["DIR"]).absolute() / "lab.sqlite"
     app.config.setdefault("SQLALCHEMY_DATABASE_URI", f"sqlite:///{database}")
 
-    problems.init_app(app, DBAPIError)
+    problems.init_app(app)
+    app.register_error_handler(DBAPIError, databases.away)
     db.init_app(app)
     app.cli.command("init-db")(create_tables)
     celery_init_app(app)

@@ -22,16 +22,14 @@ def frame(prints: Path, name: str) -> bytes:
 
 def contact_sheet(fields: list[tuple[str, Path | None]], target: Path) -> None:
     """Lay the small prints out, four in a row, names below; a field without print stays empty."""
-    rows = -(-len(fields) // 4)
-    page = Image.new("RGB", (4 * 320 + 20, rows * 290 + 20), WHITE)
+    page = Image.new("RGB", (4 * 320 + 20, (len(fields) + 3) // 4 * 290 + 20), WHITE)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(18)
     for at, (name, prints) in enumerate(fields):
         left, top = 20 + at % 4 * 320, 20 + at // 4 * 290
+        pen.rectangle((left, top, left + 299, top + 224), outline=INK)
         if prints:
-            with Image.open(prints / "small.jpg") as small:
+            with Image.open(prints / "small.jpg") as small:  # over the rectangle
                 page.paste(ImageOps.pad(small, (300, 225), color=WHITE), (left, top))
-        else:
-            pen.rectangle((left, top, left + 299, top + 224), outline=INK)
         pen.text((left, top + 232), name[:34], fill=INK, font=font)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{uuid4()}.part")

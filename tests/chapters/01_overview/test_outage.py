@@ -44,7 +44,7 @@ def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
         is_a_503(answer)
         assert seconds < REFUSED_WITHIN
         said += answer.text
-    assert "Nothing was ordered" in said
+    assert "Your order wasn't taken" in said
     left = {path.name for path in orders_and_photos(any_lab) - before}
     assert all(f"see /tasks/{name}" in said for name in left), (
         "what may have left, and nothing else"

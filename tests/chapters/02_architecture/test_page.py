@@ -180,7 +180,7 @@ def test_a_server_that_stops_is_said_and_the_page_recovers(
         expect(lab_page.locator("#says")).to_contain_text("The result backend is away")
         hand_in(lab_page, photo_file(small_photo, "second.jpg"))
         second = lab_page.locator(".card").filter(has_text="second.jpg")
-        expect(second.locator(".state")).to_contain_text("Nothing was ordered: try again")
+        expect(second.locator(".state")).to_contain_text("Your order wasn't taken: try again")
 
         empty_lab.stop("web")
         expect(lab_page.locator("#says")).to_have_text(AWAY)

@@ -336,9 +336,11 @@ def test_a_server_that_stops_is_said_and_the_page_recovers(
         expect(trouble).to_contain_text("The result backend is away")
         hand_in(lab_page, photo_file(small_photo, "second.jpg"))
         second = lab_page.locator(".card").filter(has_text="second.jpg")
-        expect(second.locator(".state")).to_contain_text("Nothing was ordered: try again")
+        expect(second.locator(".state")).to_contain_text("Your order wasn't taken: try again")
         make_album(lab_page, photo_file(small_photo), photo_file(small_photo), name="Early")
-        expect(lab_page.locator("#album-says")).to_contain_text("Nothing was ordered: try again")
+        expect(lab_page.locator("#album-says")).to_contain_text(
+            "Your order wasn't taken: try again"
+        )
 
         empty_lab.stop("web")
         expect(trouble).to_have_text(AWAY)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import redis
+from celery.signals import after_task_publish
+from flask import Flask
 
 from tests.away import is_a_503
 from tests.waiting import wait_until
@@ -61,6 +63,39 @@ def test_an_order_that_is_refused_leaves_a_finished_album_as_it_was(
     after = wait_until(lambda: visit.get(path), "the album")
     kept = ("id", "state", "result", "error", "photos", "sheet", "tries")
     assert {key: after[key] for key in kept} == {key: before[key] for key in kept}
+
+
+@pytest.mark.slow
+def test_an_album_that_was_sent_by_half_isnt_ordered_and_its_answer_claims_no_more(
+    visit: Any, app: Flask, small_photo: bytes
+) -> None:
+    """The broker goes away after the first photo's message, which a worker takes later."""
+    path = visit.album(small_photo, small_photo)
+    visit.end_worker()
+    before = visit.kept()
+
+    def end_broker(**_: object) -> None:
+        if visit.lab.services["broker"].running():
+            visit.lab.stop("broker")
+
+    after_task_publish.connect(end_broker)
+    try:
+        answer = app.test_client().post(f"{path}/orders")
+    finally:
+        after_task_publish.disconnect(end_broker)
+    assert answer.status_code == 503
+    assert answer.json
+    assert answer.json["detail"] == (
+        "The queue can't be reached. Your order wasn't taken: try again in a moment."
+    )
+    assert visit.kept() == before
+    visit.lab.start_all()
+    album = visit.get(path)
+    assert (album["state"], album["orders"]) == (None, [])
+    sql = "select count(developed) from photo where album_id = ?"
+    wait_until(lambda: visit.query(sql, album["id"]) == [(1,)], "the photo that was sent")
+    visit.accepted(visit.post(f"{path}/orders"))
+    visit.finished(path)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import redis
 from celery import Celery, chain, chord, group
 from celery.exceptions import ChordError
 from flask import Flask
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tests.waiting import wait_until
 from workbench.bench import Bench
@@ -258,3 +259,49 @@ def test_the_sheet_of_many_photos_has_rows_enough(package: Any, tmp_path: Path) 
             assert page.size == (1300, rows * 290 + 20)
             assert empty_fields(page.convert("RGB"), photos) == list(range(photos))
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.jpg"]
+
+
+# --- trouble that isn't the photo's --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "says"),
+    [
+        pytest.param(resource.RLIMIT_NOFILE, 0, "Too many open files", id="no file to open"),
+        pytest.param(resource.RLIMIT_FSIZE, 1000, "File too large", id="no space"),
+    ],
+)
+def test_a_photo_and_its_prints_are_kept_where_the_system_is_in_trouble(
+    package: Any, small_photo: bytes, tmp_path: Path, kind: int, limit: int, says: str
+) -> None:
+    from support import darkroom
+
+    def prints() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (tmp_path / "prints").glob("*.jpg")}
+
+    photo = tmp_path / "photo"
+    photo.write_bytes(small_photo)
+    darkroom.develop(photo, tmp_path / "prints")
+    before = prints()
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (limit, hard))
+    try:
+        with pytest.raises(OSError, match=says):
+            darkroom.develop(photo, tmp_path / "prints")
+    finally:
+        resource.setrlimit(kind, (soft, hard))
+    assert photo.read_bytes() == small_photo
+    assert prints() == before
+
+
+def test_a_photo_that_cant_be_read_is_thrown_away(
+    package: Any, small_photo: bytes, tmp_path: Path
+) -> None:
+    from support import darkroom
+
+    photo = tmp_path / "photo"
+    photo.write_bytes(small_photo[:-100])
+    for _ in range(2):  # who tries again finds none, and is told the same
+        with pytest.raises(UnidentifiedImageError):
+            darkroom.develop(photo, tmp_path / "prints")
+        assert not photo.exists()
