@@ -1,5 +1,6 @@
 """Slides: make a page of each notebook that needs no network, from the outputs stored in it."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -47,8 +48,11 @@ def html(path: Path) -> str:
             f"{path.name} has no slides: give its cells a slide type (in JupyterLab: the property "
             "inspector, top right)."
         )
-    for cell in read.cells:  # a plot comes without the code that draws it: there's room for one
-        cell.metadata["transient"] = {"remove_source": has_picture(cell)}
+    for cell, below in zip(read.cells, [*read.cells[1:], None], strict=True):
+        if has_picture(cell):
+            cell.metadata["alt"] = description(below)
+            # It comes without the code that draws it: there's room for one.
+            cell.metadata["transient"] = {"remove_source": True}
     read.metadata.setdefault("title", title(read) or path.stem)
     exporter = SlidesExporter(
         extra_template_paths=[str(HERE)],
@@ -71,6 +75,13 @@ def has_picture(cell: nbformat.NotebookNode) -> bool:
     """Tell whether a cell has put out a picture."""
     kinds = (kind for output in cell.get("outputs", []) for kind in output.get("data", {}))
     return any(kind.startswith("image/") for kind in kinds)
+
+
+def description(below: nbformat.NotebookNode | None) -> str:
+    """Return what a picture shows, for who can't see it: the first sentence of the cell below."""
+    words = below.source.removeprefix("**What you see.** ") if below else ""
+    first = re.split(r"(?<=[.?!])\s", words)[0]
+    return " ".join(re.sub("[*`]", "", first).split()) or "A picture"
 
 
 def title(read: nbformat.NotebookNode) -> str:

@@ -88,7 +88,9 @@ def trial(tmp_path: Path) -> Path:
         new_code_cell("unmarked = 1", outputs=[printed("Output without a mark")]),
         new_markdown_cell("## A plot", metadata=marked("slide")),
         new_code_cell("plt.show()", outputs=[plot], metadata=marked("-")),
-        new_markdown_cell("What you see", metadata=marked("fragment")),
+        new_markdown_cell(
+            '**What you see.** Each `mark` is a\nvisitor. "All" wait.', metadata=marked("fragment")
+        ),
         new_code_cell("words = " + "'long' + " * 60, metadata=marked("slide")),
         new_code_cell(
             "tall()", outputs=[printed("line\n" * 90 + "end")], metadata=marked("subslide")
@@ -107,7 +109,7 @@ def test_marked_cells_become_slides_and_others_are_left_out(trial: Path, tmp_pat
     assert text.count("<section") == 4 + 5, "four slides, in them five with those below"
     assert '<div class="fragment"' in text
     assert '<aside class="notes">' in text
-    assert "data:image/png;base64," in text
+    assert re.search('<img alt="Each mark is a visitor."[^>]* src="data:image/png;base64,', text)
     for left_out in ("without a mark", "unmarked", "Left out by name", "plt.show", "In&nbsp;["):
         assert left_out not in text
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text), (
@@ -160,6 +162,14 @@ def test_a_browser_shows_all_of_each_slide(
 ) -> None:
     (made,) = slides.write([trial], tmp_path)
     assert "What you see" in prove(browser, made, size)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_plot_is_described_to_who_cant_see_it(notebook: Path, tmp_path: Path) -> None:
+    (made,) = slides.write([notebook], tmp_path)
+    found = re.findall(r'<img alt="([^"]*)"[^>]* src="data:', made.read_text(encoding="utf-8"))
+    assert len(set(found)) == len(found) >= 2
+    assert all(len(words) > 20 and words.endswith(".") for words in found), found
 
 
 def test_a_full_slide_becomes_smaller_before_it_scrolls(tmp_path: Path, browser: Browser) -> None:
