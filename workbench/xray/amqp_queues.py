@@ -48,6 +48,10 @@ class AmqpQueues:
         """Learn the names of queues."""
         self.names |= queues.keys()
 
+    def tell_anew(self) -> None:
+        """Have all depths be told again: nobody looked since they were."""
+        self._said.clear()
+
     def look(self) -> bool:
         """Look once; tell whether anything has changed."""
         if time.time() < self._looked + EVERY:

@@ -117,6 +117,7 @@ class Observer:
             self._timer.cancel()
         if not self._threads:
             self._missed = deque(self.tasks.unfinished())
+            self.queues.tell_anew()
             self._rest.clear()
             self._awake.set()
             self.facts.add("watch", on=True)

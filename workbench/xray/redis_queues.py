@@ -32,6 +32,7 @@ class RedisQueues:
         self.routes: dict[str, str] = {}  # routing key: queue
         self.layout = LAYOUT
         self.held: dict[str, str] = {}  # task: the queue it came from
+        self._unsure: set[str] = set()  # of these, whether they are still held is to be told
         self._seen: dict[bytes, Envelope] = {}  # of the last look, so as not to read twice
         self._said: dict[str, tuple[Any, ...]] = {}
         self._page = self._walk = 0  # where the next look goes on, of what is looked at in parts
@@ -50,6 +51,11 @@ class RedisQueues:
         if time.time() > self._walked + EVERY:
             self._walked = time.time()
             self._walk_on()
+
+    def tell_anew(self) -> None:
+        """Have what still waits or is still held be told, though it was: nobody looked since."""
+        self._said.clear()
+        self._unsure = set(self.held)
 
     def _walk_on(self) -> None:
         """Look for queues that no worker takes from, by what kombu has noted of them.
@@ -126,7 +132,8 @@ class RedisQueues:
             if not task_id:
                 continue
             self._passed[task_id] = message["queue"]
-            if task_id not in self.held:
+            if task_id not in self.held or task_id in self._unsure:
+                self._unsure.discard(task_id)
                 self.held[task_id] = message["queue"]
                 self.tasks[task_id].place = "unacked"
                 self._note("held", task_id, message["envelope"], len(raw), queue=message["queue"])

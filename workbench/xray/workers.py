@@ -63,7 +63,11 @@ class Workers:
         if event["type"] == "worker-offline":
             worker.heard = 0
             self.news.set()
-        elif worker.main != event.get("pid") or not worker.told.get("alive"):
+        elif (
+            worker.main != event.get("pid")
+            or not worker.told.get("alive")
+            or worker.told.get("silent")
+        ):
             worker.asked = 0
             self.news.set()
 
@@ -83,7 +87,11 @@ class Workers:
         if due:
             self._describe(due, now)
         for worker in list(self.known.values()):
-            if worker.told.get("alive") and not self._lives(worker):
+            if not worker.told.get("alive") or self._gives_signs(worker):
+                continue
+            if self._may_be_at_work(worker):
+                self._tell(worker, worker.told | {"silent": True})
+            else:
                 worker.paused = []
                 self._tell(worker, worker.told | {"alive": False, "processes": [], "paused": False})
                 self.on_change()
@@ -146,10 +154,17 @@ class Workers:
             worker.told = fact
             self.facts.add("worker", worker=worker.name, **fact)
 
-    def _lives(self, worker: Worker) -> bool:
-        if worker.told.get("ours") and not psutil.pid_exists(worker.main or 0):
-            return False
-        return worker.heard > time.time() - SILENT_AFTER
+    def _gives_signs(self, worker: Worker) -> bool:
+        return self._may_be_there(worker) and worker.heard > time.time() - SILENT_AFTER
+
+    def _may_be_at_work(self, worker: Worker) -> bool:
+        """Tell whether it may be silent since the process that would answer runs a task."""
+        said_goodbye = not worker.heard
+        alone = worker.told.get("pool") == "solo"
+        return alone and not said_goodbye and self._may_be_there(worker)
+
+    def _may_be_there(self, worker: Worker) -> bool:
+        return not worker.told.get("ours") or psutil.pid_exists(worker.main or 0)
 
     def _read_settings(self, settings: dict[str, Any]) -> None:
         self.settings |= settings
@@ -205,6 +220,8 @@ class Workers:
         for worker in self.known.values():
             # Whoever watches next asks each of them again.
             worker.enabled_by_us, worker.main, worker.asked = False, None, 0
+        for task in list(self.tasks.running.values()):
+            task.pid = None  # and whether it still runs there
 
     def tell(
         self, command: str, names: list[str] | None, reply: bool = False, **arguments: Any

@@ -42,7 +42,7 @@ def nap_late(seconds: float) -> None:
 
 
 @app.task(name="again", bind=True)
-def again(self: Any) -> None:
-    """Fail at first, and be tried again at once."""
+def again(self: Any, countdown: float = 0) -> None:
+    """Fail at first, and be tried again: at once, or after a while."""
     if not self.request.retries:
-        raise self.retry(countdown=0)
+        raise self.retry(countdown=countdown)

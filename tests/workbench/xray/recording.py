@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from waitress import create_server
+from waitress import create_server, wasyncore
 
 from workbench.probes import free_port
 from workbench.xray import server
@@ -115,7 +115,10 @@ def every_state() -> Recording:
 
 
 class Recorded:
-    """Stands where the observer stands, and tells what was recorded."""
+    """Stands where the observer stands, and tells what was recorded.
+
+    Tell it something before a page is opened: an observer, too, has then said that it looks.
+    """
 
     def __init__(self, **setup: Any) -> None:
         self.facts = Facts()
@@ -147,11 +150,20 @@ def served(recorded: Recorded, controls: Any = None) -> Iterator[str]:
     """Serve the X-ray's page live, and return its address."""
     port = free_port()
     app = server.create_app(recorded, port, controls)  # type: ignore[arg-type]  # it stands in
-    waiting = create_server(app, host="127.0.0.1", port=port, threads=4)
+    sockets: dict[int, Any] = {}
+    waiting = create_server(
+        app,
+        map=sockets,
+        host="127.0.0.1",
+        port=port,
+        threads=4,
+        channel_request_lookahead=1,  # so that it is noticed when a listener leaves
+    )
     thread = threading.Thread(target=waiting.run, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{port}/"
     finally:
-        waiting.close()
-        waiting.task_dispatcher.shutdown(timeout=0)
+        waiting.task_dispatcher.shutdown()  # who listened has left, and so its thread ends
+        waiting.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))  # where they are used
+        thread.join(5)

@@ -1,7 +1,7 @@
 """The X-ray's page in a browser, from facts that were written by hand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ COLUMNS = {
     "backend": ["done", "failed", "revoked", "expired", "lost"],
 }
 WORDS = {"held": "reserved"}
+TIMES = "\N{MULTIPLICATION SIGN}"
 SECONDS = 2.0  # of a thousand tasks each
 
 
@@ -104,6 +105,111 @@ def test_what_is_learned_late_takes_no_card_back(browser: Browser, tmp_path: Pat
         expect(xray.locator("#worker .held.task")).to_have_attribute("data-id", "four")
 
 
+def steps(xray: Page, task: str) -> list[str]:
+    """Open a card, and return what was before."""
+    card(xray, task).click()
+    expect(xray.locator("#card dd").first).to_have_text(task)
+    return [line.replace("\n", " ") for line in xray.locator("#card ol li").all_inner_texts()]
+
+
+@pytest.mark.slow
+def test_what_happened_while_nobody_looked_is_not_made_up(browser: Browser, tmp_path: Path) -> None:
+    run = Recording()
+    run.worker()
+    run.starts("ended")
+    run.receives("began")
+    run.add("held", id="began", queue="lab")
+    for task in ("done", "unknown", "waits"):
+        run.waiting(task)
+    run.queue("done", "unknown", "waits")
+    run.add("watch", on=False)
+    run.at += 60
+    run.add("watch", on=True)
+    run.queue("waits")
+    run.add("released", id="began")
+    run.at += 2  # what has just left its queue may be on its way
+    for task in ("ended", "done"):
+        run.add("result", id=task, state="SUCCESS", bytes=120, ttl=86400.0)
+    with page(browser, run.save(tmp_path / "run.html"), WIDE) as xray:
+        to_the_end(xray)
+        expect(xray.locator("#summary")).to_contain_text(
+            re.compile(r"1 waiting, 2 done, 2 not seen since · nobody looked from .* to 15 Jan, ")
+        )
+        expect(xray.locator("#backend .task")).to_have_count(2)
+        expect(card(xray, "ended").locator(".brief")).to_have_text("")
+        for task in ("unknown", "began"):
+            expect(card(xray, task)).to_have_class(re.compile("guessed"))
+        expect(card(xray, "unknown").locator(".state")).to_have_text("was waiting")
+        expect(card(xray, "waits").locator(".brief")).to_have_text("next")
+        lines = steps(xray, "done")
+        assert "nobody looked any more, until 15 Jan, 08:01:0" in lines[2]
+        assert lines[3:5] == ["not seen received by a worker", "not seen started"]
+        assert "found in the result backend as SUCCESS" in lines[5]
+        assert steps(xray, "began")[-1].startswith("not seen acknowledged")
+
+
+@pytest.mark.slow
+def test_a_retry_is_told_in_its_order(browser: Browser, tmp_path: Path) -> None:
+    """The next try's message is faster than the word that this one has given up."""
+    run = Recording()
+    run.worker()
+    run.starts("again")
+    run.receives("again", retries=1, eta=run.at + 60)
+    run.event("retried", "again")
+    run.add("result", id="again", state="RETRY", bytes=120, ttl=86400.0)
+    with page(browser, run.save(tmp_path / "run.html"), WIDE) as xray:
+        to_the_end(xray)
+        said = [re.sub(r"^\S+ Jan, \S+ | \+.*$", "", line) for line in steps(xray, "again")]
+        assert said == [
+            "not seen sent by the caller",
+            "not seen in the queue",
+            "received by celery@lab",
+            "started on process 11",
+            "not seen sent again by the worker",
+            "not seen in the queue",
+            "received by celery@lab",
+            "gave up for now",
+            "in the result backend as RETRY",
+        ]
+
+
+@pytest.mark.slow
+def test_who_was_let_through_and_not_taken_waits_again(browser: Browser, tmp_path: Path) -> None:
+    run = Recording()
+    run.worker()
+    for task in ("one", "two"):
+        run.waiting(task)
+    run.queue("one", "two")
+    run.queue("two")
+    run.at += 5
+    run.queue("one", "two")
+    with page(browser, run.save(tmp_path / "run.html"), WIDE) as xray:
+        to_the_end(xray)
+        expect(xray.locator("#broker .brief")).to_have_text(["next", "2."])
+        expect(xray.locator("#broker .guessed")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_what_a_solo_worker_has_taken_probably_runs(browser: Browser, tmp_path: Path) -> None:
+    run = Recording()
+    run.worker(pool="solo", processes=[10], slots=1)
+    run.add("held", id="one", queue="lab", task="tasks.develop", bytes=900, retries=0)
+    run.waiting("two")
+    run.queue("two")
+    run.worker(pool="solo", processes=[10], slots=1, silent=True)
+    with page(browser, run.save(tmp_path / "run.html"), WIDE) as xray:
+        to_the_end(xray)
+        expect(xray.locator(".slot .task")).to_have_class(re.compile("running guessed"))
+        expect(xray.locator(".slot .brief")).to_have_text("")
+        expect(xray.locator(".worker")).to_contain_text("a task keeps it busy, or it is gone.")
+        assert steps(xray, "one")[-1] == "not seen started"
+        expect(xray.locator("#card .why")).to_contain_text("Probably it runs.")
+        card(xray, "two").click()
+        expect(xray.locator("#card .why")).to_have_text(
+            "Next in the queue lab; its only process is busy."
+        )
+
+
 @pytest.mark.slow
 def test_many_of_a_kind_are_one_stack_which_opens(browser: Browser, tmp_path: Path) -> None:
     run = Recording()
@@ -167,6 +273,80 @@ def test_what_follows_a_group_stands_outside_of_it(browser: Browser, tmp_path: P
             ["0000", "0001", "0002", "sheet", "deliver"]
         )
         expect(xray.locator(".node.failed")).to_have_count(1)
+
+
+def overlaps(boxes: list[Any]) -> list[Any]:
+    """Return the pairs of boxes that lie on each other."""
+    return [
+        (one, other)
+        for at, one in enumerate(boxes)
+        for other in boxes[:at]
+        if one["x"] < other["x"] + other["width"] and other["x"] < one["x"] + one["width"]
+        if one["y"] < other["y"] + other["height"] and other["y"] < one["y"] + one["height"]
+    ]
+
+
+def body_is_a_group(run: Recording) -> None:
+    for task in ("h1", "h2"):
+        run.waiting(task, group="g", chord="body", chord_task="celery.group")
+        run.does(task)
+    for task in ("b1", "b2"):
+        run.waiting(task, root="h2", parent="h2", group="g")
+
+
+def groups_in_a_chain(run: Recording) -> None:
+    run.waiting("a", chain=["celery.chord", "celery.chord"])
+    run.does("a")
+    for task in ("b1", "b2"):
+        about = {"group": "b", "chord": "c", "chord_task": "tasks.develop"}
+        run.waiting(task, root="a", parent="a", **about, chord_chain=["celery.chord"])
+        run.does(task)
+    run.waiting("c", root="a", parent="b2", group="b", chain=["celery.chord"])
+    run.starts("c")
+
+
+def chains_in_a_chord(run: Recording) -> None:
+    for task in ("a1", "a2", "a3"):
+        run.waiting(task, chain=["tasks.publish"])
+        run.does(task)
+    for task in ("b1", "b2", "b3"):
+        root, about = task.replace("b", "a"), {"chord": "z", "chord_task": "tasks.report"}
+        run.waiting(task, "tasks.publish", root=root, parent=root, group="g", **about)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flow", "title", "arrows"),
+    [
+        (body_is_a_group, "2 x develop → 2 x develop", 2),
+        (groups_in_a_chain, "develop → 2 x develop → develop → chord", 3),
+        (chains_in_a_chord, "3 x develop → 3 x publish → report", 4),
+    ],
+)
+def test_of_nested_workflows_each_task_is_drawn_once(
+    browser: Browser,
+    tmp_path: Path,
+    flow: Callable[[Recording], None],
+    title: str,
+    arrows: int,
+) -> None:
+    run = Recording()
+    run.worker()
+    flow(run)
+    sent = {fact["id"] for fact in run.facts if "id" in fact}
+    for size in (WIDE, NARROW):
+        with page(browser, run.save(tmp_path / "run.html"), size) as xray:
+            to_the_end(xray)
+            xray.locator(".flow").click()
+            expect(xray.locator("#graph-title")).to_have_text(title.replace("x", TIMES))
+            nodes = xray.locator(".node")
+            drawn = [one.get_attribute("data-id") for one in xray.locator(".node[role]").all()]
+            assert sorted(map(str, drawn)) == sorted(sent)
+            expect(xray.locator(".arrow")).to_have_count(arrows)
+            assert overlaps([one.bounding_box() for one in nodes.all()]) == []
+            nothing_sticks_out(xray)
+            paper = "paper => paper.scrollWidth > paper.clientWidth"
+            assert not xray.locator("#graph .paper").evaluate(paper), "all of it is to be seen"
 
 
 @pytest.mark.slow
@@ -247,6 +427,15 @@ def test_on_a_phone_the_columns_stand_below_each_other(browser: Browser, tmp_pat
         card(xray, "0005").click()
         expect(xray.locator("#card .big")).to_contain_text("running")
         nothing_sticks_out(xray)
+        words = xray.locator("#card ol span:not(:empty)").all()
+        assert overlaps([one.bounding_box() for one in words]) == []
+        xray.keyboard.press("Escape")
+        expect(xray.locator("#card")).to_be_hidden()
+        expect(card(xray, "0005")).to_be_focused()
+        expect(card(xray, "0005")).not_to_have_class(re.compile("open"))
+        xray.locator("#moment").focus()
+        xray.keyboard.press("Home")
+        expect(xray.locator("#empty")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -343,8 +532,8 @@ def test_at_a_thousand_tasks_a_second_it_counts_each_event_and_stays_smooth(
         };
         requestAnimationFrame(next);
     }"""
+    recorded.tell(run)
     with served(recorded) as address, page(browser, address, WIDE) as xray:
-        recorded.tell(run)
         expect(xray.locator(".worker")).to_be_visible()
         xray.evaluate(watch)
         for step in range(int(SECONDS * 20)):

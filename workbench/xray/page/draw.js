@@ -30,7 +30,7 @@ function writeName(node, name) {
 function showCard(picture, task, now) {
   let card = cards.get(task.id);
   if (!card) cards.set(task.id, (card = makeCard(task.id)));
-  const isGuess = task.stale || task.gone || (task.where === "worker" && !task.worker);
+  const isGuess = task.stale || task.gone || task.isGuess || (task.where === "worker" && !task.worker);
   const look = `task ${task.state}${isGuess ? " guessed" : ""}${task.id === openTask ? " open" : ""}`;
   const [which, title, right, about, , trail] = card.children;
   if (card.className !== look) {
@@ -39,7 +39,7 @@ function showCard(picture, task, now) {
   }
   writeName(title, task.name);
   write(right, brief(picture, task, now));
-  write(about.firstChild, word(task.state));
+  write(about.firstChild, stateOf(task));
   write(about.lastChild, (task.state === "failed" && task.error) || task.args || "");
   const reached = COLUMNS.indexOf(task.where);
   const strokes = COLUMNS.map((_, at) => (at > reached ? "" : task.seen & (1 << at) ? "seen" : "inferred"));
@@ -58,14 +58,14 @@ function showStack(picture, key, tasks, count, now) {
       changed();
     };
     const inside = [h("div", { className: "cards" }), h("p", { className: "hint more" })];
-    return h("div", { className: `stack ${first.state}` }, face, ...inside);
+    return h("div", { className: `stack ${first.state}${first.stale ? " guessed" : ""}` }, face, ...inside);
   });
   const [face, inside, more] = stack.children;
   const isOpen = opened.has(key);
   face.ariaExpanded = String(isOpen);
   write(face.children[1], `${number(count)} ×`);
   writeName(face.children[2], first.name);
-  write(face.children[3], word(first.state));
+  write(face.children[3], stateOf(first));
   fill(inside, isOpen ? tasks.slice(0, INSIDE).map((task) => showCard(picture, task, now)) : []);
   write(more, isOpen && count > INSIDE ? `and ${number(count - INSIDE)} more` : "");
   return stack;

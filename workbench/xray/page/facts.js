@@ -17,7 +17,7 @@ function newPicture(tasksKept = 5000) {
   return {
     tasksKept, n: 0, at: 0, events: 0, counted: 0, dropped: 0,
     tasks: new Map(), forgotten: new Map(), queues: new Map(), workers: new Map(), beats: new Map(), flows: new Map(),
-    broker: null, backend: null, unwatched: null, unseen: null,
+    broker: null, backend: null, unwatched: null, gap: null, unseen: null,
   };
 }
 
@@ -39,15 +39,20 @@ const REDUCERS = {
   },
   held(picture, fact) {
     const task = taskOf(picture, fact);
-    const state = later(task, fact.at, "held");
+    // A solo worker tells of a task only when that has ended: it works where it would tell.
+    const runsUnseen = !task.worker && picture.workers.get(workerOf(picture, task))?.pool === "solo";
+    const state = later(task, fact.at, runsUnseen ? "running" : "held");
     step(task, fact, "held");
     const again = task.released || task.again || (task.state === "retrying" && task.where === "broker");
-    if (RANK[state] > RANK[task.state] || again) enter(picture, task, state, "worker", fact.at);
+    if (RANK[state] <= RANK[task.state] && !again) return;
+    enter(picture, task, state, "worker", fact.at);
+    task.isGuess = state === "running";
   },
   released(picture, fact) {
+    const { stale } = picture.tasks.get(fact.id) ?? {};
     const task = taskOf(picture, fact);
     step(task, fact, "released");
-    task.released = true;
+    Object.assign(task, { released: true, stale });
   },
   event(picture, fact) {
     picture.events += 1;
@@ -63,7 +68,6 @@ const REDUCERS = {
       enter(picture, task, later(task, fact.at, "held"), "worker", fact.at);
     } else if (fact.type === "started") {
       task.hasRun = true;
-      task.runs = fact.at;
       enter(picture, task, "running", "worker", fact.at);
       task.pid = fact.pid;
     } else if (fact.type === "retried") {
@@ -81,7 +85,7 @@ const REDUCERS = {
     if (RANK[task.state] < RANK.running && task.state !== "retrying") { // it began before anybody looked
       step(task, { ...fact, at }, "started");
       enter(picture, task, "running", "worker", at);
-      Object.assign(task, { runs: at, pid: fact.pid });
+      task.pid = fact.pid;
     }
     const start = task.steps.findLast(({ what }) => what === "started");
     if (start) start.pid = fact.pid;
@@ -92,7 +96,9 @@ const REDUCERS = {
     step(task, fact, "result");
     task.stored = fact;
     const state = STORED[fact.state];
-    if (state && !hasEnded(task)) enter(picture, task, state, "backend", fact.at);
+    if (!state || hasEnded(task)) return;
+    enter(picture, task, state, "backend", fact.at);
+    task.isFound = true; // when it ended wasn't seen
   },
   lost(picture, fact) {
     const task = taskOf(picture, fact);
@@ -103,11 +109,11 @@ const REDUCERS = {
   queue(picture, fact) {
     const { ids = new Set() } = picture.queues.get(fact.queue) ?? {};
     picture.queues.set(fact.queue, { next: [], ...fact, ids });
-    if (fact.depth > (fact.next ?? []).length) return; // then some lie deeper than anybody looked
-    const next = new Set(fact.next);
+    const next = new Set(fact.next), isAll = fact.depth <= next.size; // else some lie deeper than anybody looked
     for (const id of ids) {
       const task = picture.tasks.get(id);
-      if (task && !next.has(id)) task.gone ??= fact.at;
+      if (task && next.has(id)) Object.assign(task, { gone: undefined, stale: false });
+      else if (task && isAll) task.gone ??= fact.at;
     }
   },
   worker(picture, fact) { picture.workers.set(fact.worker, fact); },
@@ -121,8 +127,12 @@ const REDUCERS = {
   watch(picture, fact) {
     if (!fact.on) picture.unwatched = fact.at;
     else if (picture.unwatched) {
-      picture.unwatched = null; // what went on meanwhile isn't known
-      for (const task of picture.tasks.values()) task.stale = !hasEnded(task);
+      const gap = { at: picture.unwatched, until: fact.at }; // what went on meanwhile isn't known
+      Object.assign(picture, { gap, unwatched: null });
+      for (const task of picture.tasks.values()) {
+        task.stale = !hasEnded(task);
+        if (task.stale) task.steps.push({ ...gap, n: fact.n, what: "unwatched" });
+      }
     }
   },
   count(picture, fact) { Object.assign(picture, { counted: fact.events, dropped: fact.dropped }); },
@@ -156,7 +166,7 @@ function step(task, fact, what) {
 
 function enter(picture, task, state, where, at) {
   task.listed?.delete(task.id);
-  Object.assign(task, { state, where, since: at, gone: undefined, listed: undefined, pid: undefined });
+  Object.assign(task, { state, where, since: at, gone: undefined, listed: undefined, pid: undefined, isGuess: false, isFound: false });
   if (where === "broker") {
     task.worker = undefined;
     if (!picture.queues.has(task.queue)) picture.queues.set(task.queue, { queue: task.queue, next: [], ids: new Set() });
@@ -195,7 +205,7 @@ function forget(picture) {
   }
 }
 
-const kindOf = (task) => `${task.state} ${task.name}`;
+const kindOf = (task) => `${task.state}${task.stale ? "?" : ""} ${task.name}`;
 
 /** Tasks that share a root, a parent, a group or a chord make one workflow: a set of tasks. */
 function join(picture, task) {

@@ -41,7 +41,7 @@ function flowSays(tasks) {
 }
 
 function drawGraph(tasks, now) {
-  const flow = unitsOf(tasks), all = flow.units.flatMap((unit) => unit.tasks), room = paper.clientWidth - 8;
+  const flow = unitsOf(tasks), all = flow.units.flatMap((unit) => unit.tasks), room = paper.clientWidth - 12; // without margins
   const layout = JSON.stringify([room, flow.units.map(({ layer, tasks: some }) => [layer, some.map(({ id }) => id)])]);
   if (layout !== laidOut) {
     laidOut = layout;
@@ -52,13 +52,14 @@ function drawGraph(tasks, now) {
   const start = Math.min(...tasks.map(({ steps }) => steps[0].at)), isOver = tasks.every(hasEnded);
   const end = isOver ? Math.max(...tasks.map(({ since }) => since)) : now;
   write(element("graph-title"), titleOf(flow));
-  write(graph.querySelector(".says"), `${flowSays(all)}, ${span(end - start)} ${isOver ? "in all" : "so far"}`);
+  const took = tasks.some(({ isFound }) => isFound) ? "" : `, ${span(end - start)} ${isOver ? "in all" : "so far"}`;
+  write(graph.querySelector(".says"), flowSays(all) + took);
   const byId = new Map(all.map((task) => [task.id, task]));
   for (const node of paper.querySelectorAll("[data-id]")) showNode(node, byId.get(node.dataset.id), now);
 }
 
 function showNode(node, task, now) {
-  const look = `node ${task.state}${task.stale ? " guessed" : ""}`;
+  const look = `node ${task.state}${task.stale || task.isGuess ? " guessed" : ""}`;
   if (node.getAttribute("class") !== look) {
     node.setAttribute("class", look);
     node.querySelector("use").setAttribute("href", `#sign-${task.state}`);
@@ -71,8 +72,8 @@ function showNode(node, task, now) {
 /** Return the time a task took or takes; else the word for its state. */
 function tookOf(task, now) {
   if (task.state === "coming") return task.never ? "not sent" : "to come";
-  if (task.state === "running") return span(now - task.since);
-  if (task.state === "done" && (task.runtime || task.runs)) return span(task.runtime ?? task.since - task.runs);
+  if (task.state === "running" && !task.isGuess) return span(now - task.since);
+  if (task.state === "done" && task.runtime !== undefined) return span(task.runtime);
   return word(task.state);
 }
 

@@ -1,8 +1,10 @@
 // A workflow as the graph it is: links of a chain one after another, a group in a box, a chord's body after it.
 
 const NODE = { width: 172, height: 46 }; // a task by itself
+const NARROWEST = 84; // of a task by itself, where several stand beside each other on a narrow page
 const MEMBER = { width: 104, height: 34 }; // one in a group
 const GAP = { across: 56, along: 14, inside: 8, title: 26 };
+const NESTED = ["celery.chain", "celery.chord", "celery.group"]; // not sent themselves: what they hold is
 const ABREAST = 8; // members of a group beside each other, at most
 
 /** Return the workflows that have more than one task, the newest first; each as its tasks. */
@@ -36,7 +38,9 @@ function unitsOf(tasks) {
   const follow = (task, names) => { // the links to come, and those of them that came
     let from = task;
     for (const [at, name] of names.entries()) {
-      const link = children.get(from.id)?.find((child) => child.name === name) ?? coming(`${task.id}+${at}`, name, from);
+      const came = children.get(from.id), known = came?.find((child) => child.name === name);
+      if (came && !known && NESTED.includes(name)) return; // it came, as the tasks in it: they tell what follows
+      const link = known ?? coming(`${task.id}+${at}`, name, from);
       lead(from, link);
       from = link;
     }
@@ -53,6 +57,8 @@ function unitsOf(tasks) {
   for (const { tasks: members } of [...units.values()]) {
     const header = members.find((task) => task.chord);
     if (!header) continue;
+    const isAfter = ({ id }) => children.get(id)?.some((child) => keyOf(child) !== keyOf(header));
+    if (NESTED.includes(header.chord_task) && members.some(isAfter)) continue; // a group, say
     const body = byId.get(header.chord) ?? coming(header.chord, header.chord_task, members.find(isVain) ?? header);
     lead(header, body);
     if (!body.chain) follow(body, header.chord_chain ?? []);
@@ -72,13 +78,17 @@ function nameOf({ tasks }) {
   return `${tasks.length > 1 ? `${tasks.length} × ` : ""}${[...names].join(", ")}`;
 }
 
-const titleOf = ({ units }) => [...units].sort((one, other) => one.layer - other.layer).map(nameOf).join(" → ");
+function titleOf({ units }) {
+  const layers = [];
+  for (const { layer, tasks } of units) (layers[layer] ??= []).push(...tasks);
+  return layers.filter(Boolean).map((tasks) => nameOf({ tasks })).join(" → ");
+}
 
 // --- laying out ------------------------------------------------------------------------------------
 
-function measure(units, abreast) {
+function measure(units, abreast, width = NODE.width) {
   for (const unit of units) {
-    Object.assign(unit, NODE);
+    Object.assign(unit, { ...NODE, width });
     if (!unit.isGroup) continue;
     unit.columns = Math.min(abreast, Math.ceil(Math.sqrt(unit.tasks.length * 1.6)));
     unit.width = Math.max(NODE.width, unit.columns * (MEMBER.width + GAP.inside) + GAP.inside);
@@ -96,7 +106,11 @@ function layOut(units, room) {
   let abreast = ABREAST;
   for (measure(units, abreast); across() > room && abreast > 3; measure(units, abreast)) abreast -= 1;
   const beside = across() <= room;
-  if (!beside) measure(units, Math.max(1, Math.floor((room - GAP.inside) / (MEMBER.width + GAP.inside))));
+  if (!beside) {
+    const most = Math.max(...layers.map((layer) => layer.length)), share = (room + GAP.along) / most - GAP.along;
+    const width = Math.min(NODE.width, Math.max(NARROWEST, share));
+    measure(units, Math.max(1, Math.floor((room - GAP.inside) / (MEMBER.width + GAP.inside))), width);
+  }
   const [main, side, start, off] = beside ? ["width", "height", "x", "y"] : ["height", "width", "y", "x"];
   const sides = layers.map((layer) => sum(layer.map((unit) => unit[side]), GAP.along)), widest = Math.max(...sides);
   let at = 0;
@@ -121,7 +135,7 @@ function nodeOf(task, x, y, size, label) {
   const press = task.state === "coming" ? {} : { tabindex: 0, role: "button" };
   return s("g", { transform: `translate(${x} ${y})`, "data-id": task.id, ...press },
     s("rect", { width: size.width, height: size.height, rx: 8 }), mark,
-    s("text", { x: 32, y: middle - 3, class: "label" }, fitting(label, size === MEMBER ? 8 : 17)),
+    s("text", { x: 32, y: middle - 3, class: "label" }, fitting(label, Math.floor((size.width - 36) / 8.6))),
     s("text", { x: 32, y: middle + (size === MEMBER ? 11 : 14), class: "took" }));
 }
 
@@ -141,7 +155,7 @@ function paint({ units, arrows }, room) {
   svg.append(...arrows.map(([from, to]) => arrow(from, to, beside)));
   for (const unit of units) {
     const { x, y, tasks } = unit;
-    if (!unit.isGroup) { svg.append(nodeOf(tasks[0], x, y, NODE, lastPart(tasks[0].name))); continue; }
+    if (!unit.isGroup) { svg.append(nodeOf(tasks[0], x, y, unit, lastPart(tasks[0].name))); continue; }
     svg.append(s("rect", { class: "group", x, y, width: unit.width, height: unit.height, rx: 12 }));
     svg.append(s("text", { class: "title", x: x + 12, y: y + 19 }, fitting(nameOf(unit), Math.floor(unit.width / 8))));
     const isSame = tasks.every(({ name }) => name === tasks[0].name);

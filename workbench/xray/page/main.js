@@ -51,11 +51,12 @@ function drawAround(picture) {
   if (picture.unseen) renew(document.querySelector(".unseen"), picture.unseen, (all) => all.map((says) => h("li", {}, says)));
   const counts = {};
   const count = (state, many) => { counts[state] = (counts[state] ?? 0) + many; };
-  for (const { state } of picture.tasks.values()) count(state, 1);
+  for (const { state, stale } of picture.tasks.values()) count(stale ? "stale" : state, 1);
   for (const [kind, many] of picture.forgotten) count(kind.split(" ")[0], many);
-  const states = Object.keys(RANK).filter((state) => counts[state]);
+  const states = [...Object.keys(RANK), "stale"].filter((state) => counts[state]);
   const summary = states.map((state) => `${number(counts[state])} ${word(state)}`).join(", ");
-  write(element("summary"), summary);
+  const gap = picture.gap ? `nobody looked from ${clock(picture.gap.at)} to ${clock(picture.gap.until)}` : "";
+  write(element("summary"), [summary, gap].filter(Boolean).join(" · "));
   if (Date.now() - saidAt < SUMMARY) return;
   saidAt = Date.now();
   write(element("said"), summary);

@@ -23,7 +23,7 @@ function fly(before, was, is) {
     }
     const [x, y] = [start.x - there.x, start.y - there.y], away = `translate(${x}px, ${y}px)`;
     if (Math.abs(x) + Math.abs(y) < 1) return;
-    if (!isStack(spot)) spot.animate([{ transform: away, zIndex: 3 }, { transform: "none", zIndex: 3 }], FLIGHT);
+    if (!isStack(spot)) spot.animate([{ transform: away, zIndex: 1 }, { transform: "none", zIndex: 1 }], FLIGHT);
     else if (!isStack(from) && !from.isConnected) { // a card that goes into a stack
       const ghost = element("flights").appendChild(from);
       Object.assign(ghost.style, { left: `${there.x}px`, top: `${there.y}px`, width: `${start.width}px` });

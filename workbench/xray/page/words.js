@@ -1,14 +1,20 @@
 // What the page says about a task, in words: how long, which state, why it waits, what was before.
 
-const WORDS = { held: "reserved" }; // the others are called what they are
+const WORDS = { held: "reserved", stale: "not seen since" }; // the others are called what they are
 const PLACES = ["Next", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth"];
 const BEFORE = ["sent", "waiting", "received", "started"]; // what each task goes through, seen or not
 const STAGE = { sent: 0, waiting: 1, held: 2, received: 2, started: 3, succeeded: 4, failed: 4, lost: 4, result: 5 };
 
+const SIGNALS = { 3: "SIGQUIT", 9: "SIGKILL", 15: "SIGTERM" };
+
 const word = (state) => WORDS[state] ?? state;
+const stateOf = (task) => (task.stale ? `was ${word(task.state)}` : word(task.state));
 const number = (count) => count.toLocaleString("en-GB");
-const plural = (count, noun, ending = "s") => `${number(count)} ${noun}${count === 1 ? "" : ending}`;
-const are = (count) => (count === 1 ? "its only process is" : `${count === 2 ? "both" : `all ${count}`} processes are`);
+const many = (noun) => (noun.endsWith("s") ? `${noun}es` : `${noun}s`);
+const plural = (count, noun) => `${number(count)} ${count === 1 ? noun : many(noun)}`;
+/** Return what a worker runs its tasks on, and how many of them it has. */
+const slotName = ({ pool }) => ({ prefork: "process", solo: "process", thread: "thread" })[pool] ?? "slot";
+const slotCount = ({ processes, slots }) => processes?.length || slots || 0;
 const sender = (origin) => origin.replace(/^gen(\d+)@/, "process $1 on ");
 
 function span(length) {
@@ -42,7 +48,7 @@ function workerOf(picture, task) {
 
 /** Return in a few words what stands at a card's right: a place, a time. */
 function brief(picture, task, now) {
-  if (task.stale) return "";
+  if (task.stale || task.isGuess) return "";
   if (task.state === "running") return span(now - task.since);
   if (task.state === "scheduled" || task.state === "retrying") return seconds(task.eta) ? until(seconds(task.eta), now) : "";
   if (task.state === "done") return task.runtime === undefined ? "" : span(task.runtime);
@@ -64,7 +70,7 @@ const WHY = {
   waiting: whyWaiting,
   held(task, picture) {
     const by = workerOf(picture, task), worker = picture.workers.get(by);
-    const next = isBusy(picture, worker) ? `It waits, as ${are(worker.processes.length)} busy.` : "It starts as soon as a process is free.";
+    const next = isBusy(picture, worker) ? `It waits, as ${areBusy(worker)}.` : `It starts as soon as a ${slotName(worker ?? {})} is free.`;
     return `Reserved by ${by}: taken from the queue ahead of need, not started and not acknowledged. ${next}`;
   },
   scheduled: (task, picture, now) =>
@@ -74,15 +80,19 @@ const WHY = {
     const said = task.error ? ` The last try said: ${task.error}` : "";
     return `It gave up for now, and is tried again at ${when(task, now)}. ${holder}${said}`;
   },
-  running: (task, picture, now) =>
-    `It runs on ${task.pid ? `process ${task.pid}` : "a process"} of ${workerOf(picture, task)}, for ${span(now - task.since)} now.`,
+  running(task, picture, now) {
+    const by = workerOf(picture, task), worker = picture.workers.get(by) ?? {};
+    if (task.isGuess) return `Taken by ${by}, which works in its main process and tells of a task only when that has ended. Probably it runs.`;
+    const thread = worker.pool === "thread" ? "in a thread of" : "on";
+    return `It runs ${thread} ${task.pid ? `process ${task.pid}` : "a process"} of ${by}, for ${span(now - task.since)} now.`;
+  },
   done(task) {
     const time = task.runtime === undefined ? "" : ` in ${span(task.runtime)}`;
     return `Done${time}${task.result === undefined ? "." : `; it returned ${task.result}`}`;
   },
   failed: (task) => `Failed: ${task.error ?? "why wasn't seen."}`,
   revoked: (task) => (task.terminated
-    ? `Taken back while it ran: its process was ended by ${task.signum ?? "a signal"}.`
+    ? `Taken back while it ran: its process was ended by ${SIGNALS[task.signum] ?? task.signum ?? "a signal"}.`
     : "Taken back before it ran: the worker dropped it when its turn came."),
   expired(task) {
     const limit = task.expires ? ` (until ${clock(seconds(task.expires))})` : "";
@@ -92,9 +102,14 @@ const WHY = {
 };
 
 function isBusy(picture, worker) {
-  if (!worker?.processes?.length) return false;
-  const running = [...picture.tasks.values()].filter(({ state, worker: by }) => state === "running" && by === worker.worker);
-  return running.length >= worker.processes.length;
+  if (!worker || !slotCount(worker)) return false;
+  const isHere = (task) => task.state === "running" && workerOf(picture, task) === worker.worker;
+  return [...picture.tasks.values()].filter(isHere).length >= slotCount(worker);
+}
+
+function areBusy(worker) {
+  const count = slotCount(worker), noun = slotName(worker);
+  return count === 1 ? `its only ${noun} is busy` : `${count === 2 ? "both" : `all ${count}`} ${many(noun)} are busy`;
 }
 
 function whyWaiting(task, picture) {
@@ -109,28 +124,37 @@ function whyWaiting(task, picture) {
   if (!awake.length) return `${start}; ${takers.length === 1 ? "the worker is" : "all workers are"} paused.`;
   if (!awake.every((worker) => isBusy(picture, worker))) return `${start}; a worker takes it as soon as it can.`;
   if (awake.length > 1) return `${start}; the processes of all workers are busy.`;
-  const full = awake[0].prefetch ? ", and the worker has reserved as many as it may" : "";
-  return `${start}; ${are(awake[0].processes.length)} busy${full}.`;
+  const full = awake[0].prefetch && awake[0].pool !== "solo" ? ", and the worker has reserved as many as it may" : "";
+  return `${start}; ${areBusy(awake[0])}${full}.`;
 }
 
 /** Return a task's steps in the order of time, with those between them that must have been. */
 function history(task, hasBackend) {
   const steps = [];
   let stage = -1; // what it has gone through, seen or not
+  let tries = 0, gaveUp = 0, blindUntil = 0; // before then, nobody looked
   const reach = (to, before = to) => {
-    for (stage += 1; stage < before; stage += 1) steps.push({ what: BEFORE[stage], isInferred: true });
+    for (stage += 1; stage < before; stage += 1) steps.push({ what: BEFORE[stage], isInferred: true, isRetry: tries > 0 });
     stage = to;
   };
   const inTime = [...task.steps].sort((one, other) => one.at - other.at || one.n - other.n);
   for (const [at, seen] of inTime.entries()) {
-    const to = STAGE[seen.what] ?? -1;
-    if (seen.what === "retried") reach(-1, 4); // then it begins anew
-    else if (seen.what === "revoked" || seen.what === "rejected") reach(4, 3); // it needn't have started
+    const { what } = seen, isInterim = what === "result" && !STORED[seen.state]; // as RETRY, or STARTED
+    if (seen.retries > tries) [tries, stage] = [seen.retries, -1]; // its next message
+    if (what === "unwatched") blindUntil = seen.until;
+    else if (what in STAGE && what !== "result" && seen.at > blindUntil) blindUntil = 0; // seen again
+    const wasUnwatched = blindUntil > 0;
+    const to = isInterim ? -1 : STAGE[what] ?? -1;
+    if (what === "retried") {
+      gaveUp += 1;
+      if (gaveUp > tries) reach(4); // else its next message came before it
+    } else if (what === "revoked" || what === "rejected") reach(4, 3); // it needn't have started
     else if (to > stage) reach(Math.min(to, 4));
-    const isBack = seen.what === "released" && inTime.slice(at + 1).some(({ what }) => what === "waiting");
+    const isBack = what === "released" && inTime.slice(at + 1).some((later) => later.what === "waiting");
     if (isBack) stage = 0;
-    steps.push({ ...seen, isBack });
+    steps.push({ ...seen, isBack, wasUnwatched, isInferred: what === "released" && wasUnwatched });
   }
+  if (task.isGuess) steps.push({ what: "started", isInferred: true });
   if (task.state === "done" && hasBackend && !task.stored) steps.push({ what: "result", isInferred: true });
   return steps;
 }
@@ -139,7 +163,7 @@ function history(task, hasBackend) {
 const stepWords = (seen) => (STEP_WORDS[seen.what] ?? (() => seen.what))(seen);
 
 const STEP_WORDS = {
-  sent: () => "sent by the caller",
+  sent: ({ isRetry }) => (isRetry ? "sent again by the worker" : "sent by the caller"),
   waiting: ({ queue }) => `in the queue ${queue ?? ""}`,
   held: () => "delivered to a worker, not acknowledged",
   released: ({ isBack }) => (isBack ? "put back, not acknowledged" : "acknowledged: the broker has forgotten it"),
@@ -154,5 +178,6 @@ const STEP_WORDS = {
   },
   rejected: () => "rejected by the worker",
   lost: ({ why: reason }) => `lost: ${reason}`,
-  result: ({ state }) => `in the result backend${state ? ` as ${state}` : ""}`,
+  unwatched: ({ until: end }) => `nobody looked any more, until ${clock(end)}`,
+  result: ({ state, wasUnwatched }) => `${wasUnwatched ? "found " : ""}in the result backend${state ? ` as ${state}` : ""}`,
 };

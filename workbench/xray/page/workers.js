@@ -49,10 +49,7 @@ function makeFrame(name) {
 function showFrame(frame, worker) {
   frame.classList.toggle("away", !worker.alive);
   frame.querySelector(".paused").hidden = !worker.paused;
-  const many = worker.slots ?? worker.processes?.length ?? 0;
-  const size = worker.pool === "prefork" ? plural(many, "process", "es") : plural(many, "slot");
-  const about = `${worker.pool}, ${size} · takes from ${worker.queues?.join(", ") || "no queue"}`;
-  write(frame.children[1], worker.isUnseen ? "known only from what it does" : worker.alive ? about : "gone: it gives no sign of life");
+  write(frame.children[1], aboutWorker(worker));
   const known = worker.tasks ?? [], details = frame.lastChild;
   details.hidden = !known.length;
   write(details.firstChild, `knows ${plural(known.length, "task")}`);
@@ -62,9 +59,22 @@ function showFrame(frame, worker) {
   for (const line of controls.children) line.hidden = (line.className === "pause") === Boolean(worker.paused);
 }
 
+function aboutWorker(worker) {
+  const { isUnseen, alive, silent, ours, queues, pool } = worker;
+  if (isUnseen) return "known only from what it does";
+  if (!alive) return "gone: it gives no sign of life";
+  const size = plural(slotCount(worker), slotName(worker));
+  const about = `${pool === slotName(worker) ? "" : `${pool}, `}${size} · takes from ${queues?.join(", ") || "no queue"}`;
+  if (pool !== "solo") return about;
+  // It works where it would answer.
+  if (silent) return `${about}. It gives no sign of life: a task keeps it busy${ours ? "" : ", or it is gone"}.`;
+  return `${about}. While a task runs, it tells nothing, and heeds a button only after.`;
+}
+
 /** Return a slot for each process. Which process a task runs on is learned after a while: until then, a free one. */
 function slotsOf(picture, worker, running, now, seenAt) {
-  const pids = worker.processes?.length ? worker.processes : new Array(worker.slots ?? 0).fill(null);
+  const all = worker.processes?.length ? worker.processes : new Array(worker.slots ?? 0).fill(null);
+  const pids = worker.alive ? all : [];
   const lanes = pids.slice(0, SLOTS).map((pid, at) => ({ pid, at, tasks: [] }));
   const isKnown = (task) => task.pid && lanes.some(({ pid }) => pid === task.pid);
   const others = [];
@@ -74,20 +84,20 @@ function slotsOf(picture, worker, running, now, seenAt) {
     if (lane) lane.tasks.push(Object.assign(task, { lane: lane.at }));
     else others.push(task);
   }
-  const slots = lanes.map((lane) => showSlot(picture, worker, lane, pids.length, now, seenAt));
+  const slots = lanes.map((lane) => showSlot(picture, worker, lane, now, seenAt));
   if (!others.length && pids.length <= SLOTS) return slots;
   const rest = part(`rest ${worker.worker}`, () =>
     h("div", { className: "slot" }, h("span", { className: "pid" }), h("div", { className: "cards" })));
-  write(rest.firstChild, pids.length > SLOTS ? `${pids.length - SLOTS} more processes` : "also running");
+  write(rest.firstChild, pids.length > SLOTS ? `${pids.length - SLOTS} more ${many(slotName(worker))}` : worker.alive ? "also running" : "ran there last");
   fill(rest.lastChild, show(picture, `${worker.worker} rest`, others, SINGLE.worker, now, seenAt));
   return [...slots, rest];
 }
 
-function showSlot(picture, worker, { pid, at, tasks }, many, now, seenAt) {
+function showSlot(picture, worker, { pid, at, tasks }, now, seenAt) {
   const slot = part(`slot ${worker.worker} ${at}`, () => makeSlot(worker.worker));
   const [label, kill, list, idle] = slot.children;
-  const isGuess = many > 1 && tasks.some((task) => !task.pid);
-  write(label, `${pid ? `process ${pid}` : `slot ${at + 1}`}${isGuess ? "?" : ""}`);
+  const isGuess = pid && slotCount(worker) > 1 && tasks.some((task) => !task.pid);
+  write(label, `${pid ? `process ${pid}` : `${slotName(worker)} ${at + 1}`}${isGuess ? "?" : ""}`);
   if (slot.dataset.pid !== String(pid)) unsure(kill);
   slot.dataset.pid = pid;
   kill.hidden = !(pid && canControl(worker) && worker.pool === "prefork");
