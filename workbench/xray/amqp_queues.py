@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ class AmqpQueues:
     def __init__(self, app: Celery, facts: Facts, management: Management) -> None:
         self.app, self.facts, self.management = app, facts, management
         self.names: set[str] = set()
+        self.left: deque[tuple[float, str]] = deque()  # which tasks have, isn't known here
         self._connection: Any = None
         self._said: dict[str, Depth | int] = {}
         self._looked = self._asks_from = 0.0

@@ -28,6 +28,7 @@ from workbench.xray.workers import Workers
 
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
 NOT_FOR_US = ("disabled", "rpc")  # backends that keep nothing, or for the caller alone
+UNHEARD_FOR = 1.0  # seconds
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
 
@@ -160,6 +161,7 @@ class Observer:
         while self._awake.is_set():
             spent = time.thread_time()
             with self.away.noting("backend"):
+                self._note_unheard()
                 ended = self.events.ended
                 ids = [ended.popleft() for _ in range(len(ended))][-AT_ONCE:]
                 room = min(AT_ONCE - len(ids), len(self._missed))  # of these, all in their turn
@@ -173,6 +175,18 @@ class Observer:
                 if self.lost:
                     self.lost.look()
             self._rest.wait(self.pace.between(2 * FAST, time.thread_time() - spent))
+
+    def _note_unheard(self) -> None:
+        """Have results looked at of what left its queue, and of which no event has come.
+
+        A worker that has just started is asked for events when it has begun to work.
+        """
+        left = self.queues.left
+        while left and left[0][0] < time.time() - UNHEARD_FOR:
+            task_id = left.popleft()[1]
+            task = self.tasks[task_id]
+            if not task.ended and not task.worker:
+                self._missed.append(task_id)
 
     def _ask(self) -> None:
         self.workers.all_asked = False

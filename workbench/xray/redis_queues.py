@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workbench.xray import messages
@@ -38,6 +39,7 @@ class RedisQueues:
         self._page = self._walk = 0  # where the next look goes on, of what is looked at in parts
         self._walked = 0.0
         self._passed: dict[str, str] = {}  # tasks on the pages before this one
+        self.left: deque[tuple[float, str]] = deque(maxlen=1000)  # tasks, and when that was seen
         self.unseen: tuple[str, ...] = ()
 
     def know(self, queues: dict[str, str], options: Mapping[str, Any]) -> None:
@@ -105,6 +107,8 @@ class RedisQueues:
         for name, (depth, ids) in waiting.items():
             held = list(self.held.values()).count(name)
             told = (depth, [task_id for task_id in ids if task_id][:SHOWN], held)
+            _, following, _ = self._said.get(name, (0, [], 0))
+            self._have_left(set(following).difference(told[1]))
             if self._said.get(name) != told:
                 self._said[name] = told
                 self.facts.add("queue", queue=name, depth=depth, next=told[1], held=held)
@@ -142,7 +146,11 @@ class RedisQueues:
                 if self.tasks[task_id].place == "unacked":
                     self.tasks[task_id].place = None
                 self.facts.add("released", id=task_id)
+            self._have_left(self.held.keys() - self._passed.keys())
             self.held, self._passed = self._passed, {}
+
+    def _have_left(self, ids: Iterable[str]) -> None:
+        self.left.extend((time.time(), task_id) for task_id in ids)
 
     def opened(self, task_id: str) -> tuple[str, str, Envelope] | None:
         """Find a task's message for whoever opens its card: where it is, its key, and itself."""

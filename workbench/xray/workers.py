@@ -15,7 +15,7 @@ from workbench.xray.facts import Facts
 from workbench.xray.messages import shown
 from workbench.xray.tasks import Tasks
 
-ANSWERS_WITHIN = 1.0  # seconds
+ANSWERS_WITHIN, AT_ONCE = 1.0, 0.2  # seconds
 AGAIN_AFTER = 5  # seconds: what may have changed is asked for that often
 SILENT_AFTER = 7  # seconds; a heartbeat comes every two
 OWN_QUEUE = ".xray."  # in the name of a queue through which a paused worker is given messages
@@ -60,6 +60,8 @@ class Workers:
         """Note a worker's sign of life."""
         worker = self.known.setdefault(event["hostname"], Worker(event["hostname"]))
         worker.heard = time.time()
+        if worker.main not in (None, event.get("pid")):  # another one, and not as we left the first
+            worker.main, worker.enabled_by_us = None, False
         if event["type"] == "worker-offline":
             worker.heard = 0
             self.news.set()
@@ -84,6 +86,11 @@ class Workers:
             if (worker.asked < now - AGAIN_AFTER or worker.asked < worker.quiet_from < now)
             and worker.heard > now - SILENT_AFTER
         ]
+        # First of all to tell of its tasks: it may have begun with some. One that has just come
+        # isn't listening yet when it is first heard of; then it is asked again soon.
+        if fresh := [name for name in due if not self.known[name].asked]:
+            told = self._enable_events(fresh, AT_ONCE)
+            due = [name for name in due if name in told or name not in fresh]
         if due:
             self._describe(due, now)
         for worker in list(self.known.values()):
@@ -204,9 +211,9 @@ class Workers:
                     **before,
                 )
 
-    def _enable_events(self, names: list[str] | None) -> list[str]:
+    def _enable_events(self, names: list[str] | None, within: float = ANSWERS_WITHIN) -> list[str]:
         """Have workers, or all, tell of their tasks; return who has answered."""
-        said = self.tell("enable_events", names, reply=True)
+        said = self.tell("enable_events", names, within)
         for name, answer in said.items():
             worker = self.known.setdefault(name, Worker(name))
             worker.enabled_by_us |= answer.get("ok") == "task events enabled"
@@ -224,16 +231,16 @@ class Workers:
             task.pid = None  # and whether it still runs there
 
     def tell(
-        self, command: str, names: list[str] | None, reply: bool = False, **arguments: Any
+        self, command: str, names: list[str] | None, within: float = 0, **arguments: Any
     ) -> dict[str, Any]:
-        """Have workers carry out a command; return what each says if a reply is wanted."""
+        """Have workers carry out a command; return what each says within so many seconds."""
         control: Any = self.app.control
         said = control.broadcast(
             command,
             arguments=arguments,
             destination=names,
-            reply=reply,
-            timeout=ANSWERS_WITHIN,
+            reply=bool(within),
+            timeout=within,
             limit=len(names) if names else None,
         )
         return {name: answer for one in said or [] for name, answer in one.items()}

@@ -320,6 +320,21 @@ def test_a_worker_that_is_killed_loses_its_task_unless_it_acknowledges_late(
 
 
 @pytest.mark.slow
+def test_what_a_worker_does_before_it_can_be_asked_to_tell_is_seen_by_its_results(
+    stand: Stand,
+) -> None:
+    with xray(stand) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        stand.worker.halt()
+        ids = stand.send("noop", 5)
+        until(facts, of="queue", queue="celery", depth=5)
+        stand.worker.launch()
+        for each in ids:
+            until(facts, of="result", id=each, state="SUCCESS")
+        stand.worker.wait()
+
+
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_a_failure_that_the_worker_tells_of(stand: Stand) -> None:
     with xray(stand) as url, listen(url) as facts:
         (begun,) = stand.send("sleep", 1, 30)
