@@ -34,13 +34,13 @@ class AmqpQueues:
     def unseen(self) -> tuple[str, ...]:
         """Say what RabbitMQ doesn't show."""
         found = [
-            "What a waiting message looks like: RabbitMQ shows it only to those who take it.",
-            "Which messages wait, and in which order: only how many is known.",
-            "Which task was lost with its worker: nothing tells what became of its message.",
+            "what a waiting message looks like: RabbitMQ shows it only to those who take it.",
+            "which messages wait, and in which order: only how many is known.",
+            "which task was lost with its worker: nothing tells what became of its message.",
         ]
         if self._why:
             found += [
-                "How many messages are delivered and not acknowledged, and which queues there are "
+                "how many messages are delivered and not acknowledged, and which queues there are "
                 "that no worker takes from: RabbitMQ's management interface would tell, but at "
                 f"{self.management.url}: {self._why}. (--management names another.)"
             ]

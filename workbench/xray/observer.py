@@ -214,15 +214,15 @@ class Observer:
         return found
 
     def unseen(self) -> list[str]:
-        """Say what can't be seen here."""
+        """Say what can't be seen here, as the end of a sentence that begins with that."""
         found = list(self.queues.unseen)
         if not self.backend:
-            found.append("Results: none are kept, or for their caller alone, or nobody said where.")
+            found.append("results: none are kept, or for their caller alone, or nobody said where.")
         elif not is_redis(self.backend):
-            found.append("How large a result is, and how long it is kept, only Redis can tell.")
+            found.append("how large a result is, and how long it is kept: only Redis tells.")
         options = self.workers.settings.get("result_backend_transport_options") or {}
         if options.get("global_keyprefix"):
-            found.append("Results: the app gives their keys a prefix of its own.")
+            found.append("results: the app gives their keys a prefix of its own.")
         return found
 
     def setup(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class RedisQueues:
         for key in keys:
             prefix, _, exchange = key.decode().partition("_kombu.binding.")
             if prefix:
-                self.unseen = (f"An app whose keys begin with {prefix!r}: its global_keyprefix.",)
+                self.unseen = (f"an app whose keys begin with {prefix!r}: its global_keyprefix.",)
                 continue
             if exchange in ("celeryev", "xray") or exchange.endswith(".pidbox"):
                 continue  # events, what we move one message by, and commands to workers

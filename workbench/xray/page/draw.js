@@ -155,7 +155,7 @@ function drawCaller(picture, places, seenAt, now) {
     line.dataset.ticks = beat.ticks;
     return line;
   }));
-  element("empty").hidden = picture.tasks.size > 0;
+  element("empty").hidden = picture.tasks.size > 0 || [...picture.queues.values()].some(({ depth }) => depth);
 }
 
 function drawBroker(picture, places, seenAt, now) {
@@ -173,9 +173,10 @@ function drawBroker(picture, places, seenAt, now) {
     const depth = queue.depth ?? tasks.length, deeper = depth > queue.next.length ? depth - tasks.length : 0;
     write(title.lastChild, number(depth));
     const held = queue.held ? ` · ${number(queue.held)} delivered, not acknowledged` : "";
-    write(about, `${depth ? "waiting, the next one on top" : "empty"}${held}`);
+    const waiting = setup.transport.startsWith("redis") ? "waiting, the next one on top" : "waiting: how many is known, not which";
+    write(about, `${depth ? waiting : "empty"}${held}`);
     fill(list, show(picture, `queue ${name}`, tasks, SINGLE.broker, now, seenAt));
-    write(more, deeper > 0 ? `… and ${number(deeper)} more, deeper than is looked at one by one` : "");
+    write(more, deeper > 0 && setup.transport.startsWith("redis") ? `… and ${number(deeper)} more, deeper than is looked at one by one` : "");
     return box;
   }));
 }

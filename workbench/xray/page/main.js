@@ -48,7 +48,7 @@ function drawAround(picture) {
   const others = Math.max(0, picture.counted - picture.events);
   const dropped = picture.dropped ? `, ${number(picture.dropped)} dropped` : "";
   write(element("counter"), `${plural(picture.events, "event")} of tasks${others ? ` and ${plural(others, "other")}` : ""} received${dropped}`);
-  if (picture.unseen) renew(document.querySelector(".unseen"), picture.unseen, (all) => all.map((says) => h("li", {}, says)));
+  if (picture.unseen) renew(document.querySelector(".unseen"), picture.unseen, (all) => all.map((says) => h("li", {}, `Not seen: ${says}`)));
   const counts = {};
   const count = (state, many) => { counts[state] = (counts[state] ?? 0) + many; };
   for (const { state, stale } of picture.tasks.values()) count(stale ? "stale" : state, 1);
