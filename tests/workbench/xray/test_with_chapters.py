@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, expect
 from tests.browser import WIDE, chromium, page
 from tests.workbench.running import Run, workbench
 from workbench import chapter
+from workbench.brokers import find_rabbitmq
 from workbench.probes import free_port
+from workbench.trouble import Trouble
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=15_000)
@@ -25,9 +27,9 @@ def browser() -> Iterator[Browser]:
 class Lab(Run):
     """A chapter that runs with its X-ray beside it."""
 
-    def __init__(self, var: Path, name: str) -> None:
+    def __init__(self, var: Path, name: str, **env: str) -> None:
         port = free_port()
-        super().__init__(var, chapter_name=name, XRAY="1", XRAY_PORT=str(port))
+        super().__init__(var, chapter_name=name, XRAY="1", XRAY_PORT=str(port), **env)
         self.read_until("Ready")
         self.xray = f"http://127.0.0.1:{port}"
         self.url = f"http://127.0.0.1:{self.port}"
@@ -123,3 +125,29 @@ def test_a_broker_that_goes_is_told_and_one_that_comes_back_too(
         with page(browser, workflows.url, WIDE) as visitor:
             visitor.get_by_role("button", name="six sample photos").click()
             expect(xray.locator("#tally")).to_contain_text("done", timeout=60_000)
+
+
+def test_of_a_rabbitmq_it_tells_how_much_waits_and_names_what_it_cant_see(
+    browser: Browser, tmp_path: Path
+) -> None:
+    try:
+        find_rabbitmq()
+    except Trouble as trouble:
+        pytest.skip(trouble.message)
+    lab = Lab(tmp_path, chapter.find("02").name, BROKER="rabbitmq")
+    try:
+        with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as visitor:
+            xray.get_by_role("button", name="Pause").click()
+            expect(xray.locator("#worker")).to_contain_text("paused")
+            visitor.get_by_role("button", name="six sample photos").click()
+            expect(xray.locator("#broker .depth")).to_have_text("6")
+            expect(xray.locator("#broker")).to_contain_text("how many is known, not which")
+            unseen = xray.locator("footer li")
+            expect(unseen).to_have_count(3)  # its management interface tells the rest
+            expect(unseen.first).to_contain_text("Not seen: what a waiting message looks like")
+            xray.get_by_role("button", name="Resume").click()
+            expect(xray.locator("#tally")).to_contain_text("6 done", timeout=60_000)
+            expect(xray.locator("#broker .depth")).to_have_text("0")
+    finally:
+        assert lab.end() < 8
+    assert lab.family() == []
