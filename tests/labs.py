@@ -24,10 +24,7 @@ def labs_of(chapter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     def run(broker: str, backend: str) -> Bench:
         pair = f"{broker}-{backend}"
         if broker == "rabbitmq":
-            try:
-                find_rabbitmq()
-            except Trouble as trouble:
-                pytest.skip(trouble.message)
+            need_rabbitmq()
         if pair not in running:
             folder = tmp_path_factory.mktemp(pair)
             bench = Bench(chapter, broker=broker, backend=backend, folder=folder)
@@ -50,3 +47,11 @@ def redis_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         service.close()
+
+
+def need_rabbitmq() -> None:
+    """Skip a test where there is no RabbitMQ, and say so."""
+    try:
+        find_rabbitmq()
+    except Trouble as trouble:
+        pytest.skip(trouble.message)

@@ -10,11 +10,11 @@ from redis import Redis
 
 from tests.field_guide.conftest import QUICK, Project, Terminal
 from tests.field_guide.guide import Words
+from tests.labs import need_rabbitmq
 from tests.waiting import wait_until
 from workbench import brokers
 from workbench.log import Log
 from workbench.probes import answers_http, free_port
-from workbench.trouble import Trouble
 
 pytestmark = pytest.mark.slow
 
@@ -59,10 +59,7 @@ def no_rabbitmq() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a RabbitMQ, and return its address."""
-    try:
-        brokers.find_rabbitmq()
-    except Trouble as trouble:
-        pytest.skip(trouble.message)
+    need_rabbitmq()
     service, url = brokers.rabbitmq_server("rabbitmq", tmp_path_factory.mktemp("rabbitmq"), Log())
     service.launch()
     try:

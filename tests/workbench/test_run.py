@@ -12,15 +12,14 @@ import httpx
 import psutil
 import pytest
 
+from tests.labs import need_rabbitmq
 from tests.waiting import wait_until
 from tests.workbench.running import FIRST, ROOT, Run, workbench
 from workbench import chapter, control
 from workbench.bench import find_port
-from workbench.brokers import find_rabbitmq
 from workbench.log import Log
 from workbench.probes import free_port
 from workbench.service import Service
-from workbench.trouble import Trouble
 
 XRAY = {"-m", "workbench", "xray"}
 
@@ -167,10 +166,7 @@ def test_what_it_prints_can_be_typed(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_nothing_of_rabbitmq(tmp_path: Path) -> None:
-    try:
-        find_rabbitmq()
-    except Trouble as trouble:
-        pytest.skip(trouble.message)
+    need_rabbitmq()
     run = Run(tmp_path, "--broker", "rabbitmq")
     run.read_until("Ready")
     assert len(run.family()) > 8

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.labs import need_rabbitmq
 from workbench.bench import Bench
-from workbench.brokers import find_rabbitmq
-from workbench.trouble import Trouble
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +19,7 @@ def redis_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture(scope="session")
 def rabbitmq_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Run the chapter on RabbitMQ, once for all tests."""
-    try:
-        find_rabbitmq()
-    except Trouble as trouble:
-        pytest.skip(trouble.message)
+    need_rabbitmq()
     with Bench("01", broker="rabbitmq", folder=tmp_path_factory.mktemp("rabbitmq")) as bench:
         yield bench
 

@@ -8,10 +8,9 @@ import httpx
 import pytest
 from celery import Celery
 
+from tests.labs import need_rabbitmq
 from tests.waiting import wait_until
 from workbench.bench import Bench
-from workbench.brokers import find_rabbitmq
-from workbench.trouble import Trouble
 
 Settled = Callable[[httpx.Client, str], dict[str, Any]]
 Labs = Callable[[str, str], Bench]
@@ -150,10 +149,7 @@ def test_messages_that_rabbitmq_has_confirmed_survive_a_kill(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    try:
-        find_rabbitmq()
-    except Trouble as trouble:
-        pytest.skip(trouble.message)
+    need_rabbitmq()
     monkeypatch.setenv("LAB_CELERY__broker_transport_options", '{"confirm_publish": true}')
     with Bench("02", broker="rabbitmq", folder=tmp_path) as lab:
         order = order_and_restart(lab, visitor, small_photo, "kill")

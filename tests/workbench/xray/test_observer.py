@@ -13,11 +13,11 @@ import httpx
 import pytest
 from celery import Celery, chord
 
+from tests.labs import need_rabbitmq
 from tests.waiting import wait_until
 from tests.workbench.xray.stand import FACTS, Stand, listen, xray
-from workbench.brokers import find_rabbitmq, rabbitmq_server
+from workbench.brokers import rabbitmq_server
 from workbench.probes import free_port
-from workbench.trouble import Trouble
 from workbench.xray.facts import Facts
 from workbench.xray.management import Management
 from workbench.xray.observer import Observer
@@ -347,10 +347,7 @@ def test_a_process_that_is_killed_is_a_failure_that_the_worker_tells_of(stand: S
 def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(
     tmp_path: Path, told: bool
 ) -> None:
-    try:
-        find_rabbitmq()
-    except Trouble as trouble:
-        pytest.skip(trouble.message)
+    need_rabbitmq()
     stand = Stand(tmp_path)
     management = f"http://127.0.0.1:{free_port()}" if told else None
     stand.server, stand.broker = rabbitmq_server(

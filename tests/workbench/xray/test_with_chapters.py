@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import WIDE, chromium, page
+from tests.labs import need_rabbitmq
 from tests.workbench.running import Run, workbench
 from workbench import chapter
-from workbench.brokers import find_rabbitmq
 from workbench.probes import free_port
-from workbench.trouble import Trouble
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=15_000)
@@ -130,10 +129,7 @@ def test_a_broker_that_goes_is_told_and_one_that_comes_back_too(
 def test_of_a_rabbitmq_it_tells_how_much_waits_and_names_what_it_cant_see(
     browser: Browser, tmp_path: Path
 ) -> None:
-    try:
-        find_rabbitmq()
-    except Trouble as trouble:
-        pytest.skip(trouble.message)
+    need_rabbitmq()
     lab = Lab(tmp_path, chapter.find("02").name, BROKER="rabbitmq")
     try:
         with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as visitor:
