@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from workbench.bench import Bench
 from workbench.brokers import find_rabbitmq, redis_server
 from workbench.log import Log
+from workbench.service import Service
 from workbench.trouble import Trouble
 
 Labs = Callable[[str, str], Bench]
@@ -41,10 +43,17 @@ def labs_of(chapter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def redis_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a Redis, give its address without a database, and stop it in the end."""
     service, url = redis_server("redis", tmp_path_factory.mktemp("redis"), Log())
+    with started(service):
+        yield url
+
+
+@contextmanager
+def started(service: Service) -> Iterator[None]:
+    """Have a server ready during the block."""
     service.launch()
     try:
         service.wait()
-        yield url
+        yield
     finally:
         service.close()
 

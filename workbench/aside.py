@@ -1,6 +1,6 @@
 """How to ask a lab's workers without touching the messages that they hold."""
 
-from urllib.parse import urlsplit
+from workbench.addresses import is_redis
 
 # Whoever waits for workers' answers through kombu also puts back into the queues what has been
 # unacknowledged for an hour. For an app that allows its tasks longer, they would run twice. So we
@@ -14,4 +14,4 @@ OWN_KEYS = {
 
 def own_keys(broker_url: str) -> dict[str, str]:
     """Return the transport options for asking aside: only Redis has such keys."""
-    return OWN_KEYS if urlsplit(broker_url).scheme in ("redis", "rediss") else {}
+    return OWN_KEYS if is_redis(broker_url) else {}

@@ -1,7 +1,6 @@
 """A chapter at work: its broker, its processes, their environment."""
 
 import os
-import re
 import shlex
 import sys
 import threading
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from workbench import brokers, chapter, probes
+from workbench.addresses import without_password
 from workbench.log import Log
 from workbench.service import Service, postponed_signals
 from workbench.trouble import Trouble
@@ -183,7 +183,7 @@ class Bench:
         result_backend = os.environ.get("CELERY_RESULT_BACKEND")
         if broker_url and not probes.can_connect(broker_url):
             raise Trouble(
-                f"No broker answers at {re.sub('//.*@', '//***@', broker_url)}: start it, "
+                f"No broker answers at {without_password(broker_url)}: start it, "
                 "or unset CELERY_BROKER_URL to get a private one."
             )
         if not broker_url and broker == "rabbitmq":

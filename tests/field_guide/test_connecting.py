@@ -10,7 +10,7 @@ from redis import Redis
 
 from tests.field_guide.conftest import QUICK, Project, Terminal
 from tests.field_guide.guide import Words
-from tests.labs import need_rabbitmq
+from tests.labs import need_rabbitmq, started
 from tests.waiting import wait_until
 from workbench import brokers
 from workbench.log import Log
@@ -61,12 +61,8 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a RabbitMQ, and return its address."""
     need_rabbitmq()
     service, url = brokers.rabbitmq_server("rabbitmq", tmp_path_factory.mktemp("rabbitmq"), Log())
-    service.launch()
-    try:
-        service.wait()
+    with started(service):
         yield url
-    finally:
-        service.close()
 
 
 @contextlib.contextmanager

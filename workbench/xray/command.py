@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import re
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from celery.exceptions import ImproperlyConfigured
 from kombu.utils.url import parse_url
 from waitress.server import create_server
 
+from workbench.addresses import without_password
 from workbench.service import postponed_signals
 from workbench.trouble import Trouble
 from workbench.xray import away
@@ -38,7 +38,7 @@ def serve(
     """Serve the page; at the end, leave workers and broker as they were."""
     check(broker, backend)
     os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
-    if hasattr(os, "SCHED_BATCH"):  # Linux: what wakes up here lets others finish their turn
+    with suppress(AttributeError, OSError):  # Linux, where that's allowed: it lets others finish
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     gc.set_threshold(100_000, 50, 50)  # of what comes and goes here, next to nothing is a cycle
     # Celery prefers these to what it is told.
@@ -98,8 +98,3 @@ def check(broker: str, backend: str | None) -> None:
             f"'{without_password(backend or '')}' is no result backend that Celery knows "
             f"({error}): give an address such as redis://localhost:6379/1"
         ) from None
-
-
-def without_password(address: str) -> str:
-    """Return what may not even be an address, to be read by a person."""
-    return re.sub("//.*@", "//***@", address)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Consumer
 from redis import Redis
 
+from workbench.addresses import is_redis
 from workbench.xray.beats import Beats
 from workbench.xray.facts import Fact, Facts
 from workbench.xray.messages import HIDDEN, shown
@@ -113,7 +113,7 @@ class Events:
 
 def listen(broker: str, app: Celery, awake: Callable[[], bool], pace: Pace) -> Iterable[Any]:
     """Give what each of the workers' messages holds; None if there was none for a moment."""
-    if urlsplit(broker).scheme in ("redis", "rediss"):
+    if is_redis(broker):
         return from_redis(broker, awake, pace)
     return from_celery(app, awake)
 

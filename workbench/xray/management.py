@@ -2,6 +2,7 @@
 
 import base64
 import json
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -26,14 +27,14 @@ class Management:
 
     def __init__(self, broker: str, url: str | None = None) -> None:
         parts = urlsplit(broker.partition(";")[0])
-        self._broker_port = parts.port or 5672
+        self._broker_port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
         self._is_guess = url is None
         own = urlsplit(url or f"http://{parts.hostname or 'localhost'}:{PORT}")
         user = unquote(own.username or parts.username or "guest")
         password = unquote(own.password or parts.password or "guest")
         place = own.netloc.rpartition("@")[2]
         self.url = urlunsplit((own.scheme, place, own.path.rstrip("/"), "", ""))
-        self.user = user
+        self._refused = f"the user {user} is refused, who needs the tag 'monitoring'"
         host = unquote(parts.path[1:]) or "/"
         self._queues = f"queues/{quote(host, safe='')}?{ONLY_TOTALS}"
         secret = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -42,7 +43,9 @@ class Management:
     def depths(self) -> dict[str, Depth]:
         """Return the depth of each queue; an OSError says in words why that can't be had."""
         if self._is_guess:
-            listeners = self._get("overview?disable_stats=true")["listeners"]
+            listeners = self._get("overview?disable_stats=true").get("listeners")
+            if listeners is None:
+                raise OSError(self._refused)
             if self._broker_port not in [listener["port"] for listener in listeners]:
                 raise OSError("that of another RabbitMQ answers")
             self._is_guess = False
@@ -60,9 +63,7 @@ class Management:
                 return json.load(answer)
         except HTTPError as error:
             if error.code in (401, 403):
-                why = f"the user {self.user} is refused, who needs the tag 'monitoring'"
-            else:
-                why = f"the answer is {error.code} {error.reason}"
-            raise OSError(why) from None
-        except ValueError:
+                raise OSError(self._refused) from None
+            raise OSError(f"the answer is {error.code} {error.reason}") from None
+        except (HTTPException, ValueError):
             raise OSError("what answers is no RabbitMQ") from None

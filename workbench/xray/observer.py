@@ -12,6 +12,7 @@ from celery import Celery
 from kombu.utils.url import maybe_sanitize_url
 from redis import Redis
 
+from workbench.addresses import is_redis
 from workbench.aside import OWN_KEYS
 from workbench.xray import away, events, messages
 from workbench.xray.amqp_queues import AmqpQueues
@@ -214,7 +215,7 @@ class Observer:
         return found
 
     def unseen(self) -> list[str]:
-        """Say what can't be seen here, as the end of a sentence that begins with that."""
+        """Say what can't be seen here; the page puts 'Not seen:' before each."""
         found = list(self.queues.unseen)
         if not self.backend:
             found.append("results: none are kept, or for their caller alone, or nobody said where.")
@@ -236,11 +237,6 @@ class Observer:
             "facts": None,
             "kept": self.kept,
         }
-
-
-def is_redis(url: str | None) -> bool:
-    """Tell whether an address is that of a Redis."""
-    return urlsplit(url or "").scheme in ("redis", "rediss")
 
 
 def shown(url: str) -> str:

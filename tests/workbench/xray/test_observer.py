@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,18 @@ def test_an_app_whose_keys_have_a_prefix_is_not_seen_and_that_is_said(bare: Stan
     assert some(observer.facts, of="queue", queue="celery", depth=0)
     assert "'shop:'" in " ".join(observer.unseen())
     observer.app.close()
+
+
+def test_what_is_no_management_interface_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        host, port = server.getsockname()
+        said = pool.submit(Management("amqp://", f"http://{host}:{port}").depths)
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+        with pytest.raises(OSError, match="what answers is no RabbitMQ"):
+            said.result(5)
 
 
 def test_of_a_long_queue_both_ends_are_seen_and_the_rest_is_counted(
@@ -367,7 +381,7 @@ def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(
             until(facts, of="queue", queue="a queue that nobody takes from", depth=2)
             stand.send("sleep late", 1, 3, queue="celery")
             assert not some(facts, of="unseen")
-            with pytest.raises(OSError, match="user guest is refused"):
+            with pytest.raises(OSError, match="the user guest is refused"):
                 Management(stand.broker, str(management).replace("//", "//guest:wrong@")).depths()
         else:
             assert "would tell, but" in " ".join(until(facts, of="unseen")["says"])

@@ -1,7 +1,7 @@
 // Draws the workers: their processes with what runs on each, what they hold ahead, and what slows them.
 
 const CONTROLS = {
-  pause: { label: "Pause", says: "It takes no more messages; what it holds goes on." },
+  pause: { label: "Pause", says: "Then it takes no more messages; what it holds goes on." },
   one: { label: "Let one through", says: "It takes the next message, and no other." },
   resume: { label: "Resume", says: "It takes messages again." },
 };
