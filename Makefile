@@ -1,4 +1,4 @@
-# Every target is a line or two; the work is done in workbench/.
+# Every target is a line or two; the work is done in workbench/ and tools/.
 
 PYTHON ?= python3
 CHAPTER ?= 01
@@ -19,7 +19,8 @@ TOO_OLD := $(PYTHON) is missing or older than Python 3.11: install a newer one a
 ENV := @$(IS_NEW) || { echo "$(TOO_OLD)" >&2; exit 2; }; $(PYTHON) workbench/bootstrap.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 RUN := $(ENV) requirements-run.txt
 ALL := $(ENV) requirements.txt
-BENCH := @exec .venv/bin/python -m workbench
+WORKBENCH := @exec .venv/bin/python -m workbench
+TOOLS := @exec .venv/bin/python -m tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run redis check doctor reset notebook slides offline newest test test-slow format notebooks samples lock clean
@@ -29,35 +30,35 @@ help:       ## list the targets
 
 run:        ## start a chapter: CHAPTER=01 PORT=8000 BROKER=redis BACKEND=redis PYTHON=python3
 	$(RUN)
-	$(BENCH) run
+	$(WORKBENCH) run
 
 redis:      ## start a Redis alone, for those who type the rest by hand: REDIS_PORT=6379
 	$(RUN)
-	$(BENCH) redis
+	$(WORKBENCH) redis
 
 check:      ## check your exercises: CHAPTER=01, and WATCH=1 to check again on save
 	$(RUN)
-	$(BENCH) check
+	$(WORKBENCH) check
 
 doctor:     ## find out what is wrong, and what mends it: CHAPTER=02 BROKER_URL=... TASK=id JSON=1
 	$(RUN)
-	$(BENCH) doctor $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
+	$(WORKBENCH) doctor $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
 
 reset:      ## start a chapter again, and keep what you had: CHAPTER=02
 	$(RUN)
-	$(BENCH) reset $(if $(filter file,$(origin CHAPTER)),'',$(CHAPTER))
+	$(WORKBENCH) reset $(if $(filter file,$(origin CHAPTER)),'',$(CHAPTER))
 
 notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_PORT=8888
 	$(ALL)
-	$(BENCH) notebook
+	$(WORKBENCH) notebook
 
 slides:     ## make slides of the notebooks, for a room without network
 	$(ALL)
-	$(BENCH) slides
+	$(TOOLS) slides
 
 offline:    ## fill a folder for a room without network: FOLDER=stick PYTHONS="3.12 3.13" SYSTEMS=linux-x86_64
 	$(RUN)
-	$(BENCH) offline
+	$(TOOLS) offline
 
 test:       ## prove that everything holds, in less than four minutes
 	$(ALL)
@@ -77,15 +78,15 @@ notebooks:  ## write the notebooks anew from their sources, and run them
 
 samples:    ## draw the sample photos again
 	$(ALL)
-	@for folder in $$(find chapters -path '*/static/samples'); do .venv/bin/python -m workbench.sample_photos $$folder || exit; done
+	$(TOOLS) samples $$(find chapters -path '*/static/samples')
 
 lock:       ## write both locks anew from requirements.in: UPGRADE=1 for the newest versions
 	$(ALL)
-	$(BENCH) lock
+	$(TOOLS) lock
 
 newest:     ## run all tests with the newest versions of everything, in an environment of their own
 	$(ALL)
-	$(BENCH) newest
+	$(TOOLS) newest
 
 clean:      ## delete what runs and tests have left in var/; what `make reset` kept stays
 	@for thing in var/* chapters/*/var; do [ "$$thing" = var/kept ] || rm -rf "$$thing"; done

@@ -14,7 +14,7 @@
 # question before you run the cell below it.
 
 # %%
-from desk import BLUE, ORANGE, YELLOW, photos, settled, start
+from session import BLUE, ORANGE, YELLOW, final_status, photos, start
 
 lab = start("01")  # what `make run` starts: a Redis, the web server, a worker
 print("running:", ", ".join(lab.services))
@@ -85,7 +85,7 @@ print(answer.status_code, answer.reason_phrase)
 print(answer.json())
 
 # %%
-order = settled(lab.url + answer.json()["status"])
+order = final_status(lab.url + answer.json()["status"])
 print(order["state"], order["print"])
 
 # %% [markdown]
@@ -100,7 +100,7 @@ def in_the_background() -> None:
     """Hand in six photos, then ask for the prints until all are there."""
     answers = [visitor.post("/background", files={"photo": photo}) for photo in large]
     for answer in answers:
-        settled(lab.url + answer.json()["status"])
+        final_status(lab.url + answer.json()["status"])
 
 
 waits["in the background"] = heartbeats(in_the_background)
@@ -155,7 +155,7 @@ def longest_wait(address: str, visitors: int) -> float:
         found = list(crowd.map(visit, small[:1] * visitors))
     for _, order in found:
         if order:
-            settled(lab.url + order)  # so that the next crowd meets an idle lab
+            final_status(lab.url + order)  # so that the next crowd meets an idle lab
     return max(seconds for seconds, _ in found)
 
 
@@ -258,7 +258,7 @@ print("messages in the queue:", Redis.from_url(lab.broker_url).llen("celery"))
 
 # %% slideshow={"slide_type": "fragment"}
 lab.start("worker")
-print(settled(waiting)["state"])
+print(final_status(waiting)["state"])
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # **Stop the broker. What does the next visitor get? And once the broker is back?**
@@ -281,7 +281,7 @@ rubbish = large[0][: len(large[0]) // 2]
 answer = visitor.post("/background", files={"photo": rubbish})
 print(answer.status_code, answer.json().get("detail", "accepted"))
 if answer.status_code == 202:
-    order = settled(lab.url + answer.json()["status"])
+    order = final_status(lab.url + answer.json()["status"])
     print(order["state"], order["error"] and order["error"]["type"])
 
 # %% [markdown]

@@ -14,8 +14,8 @@
 # question before you run the cell below it.
 
 # %%
-from desk import photos, settled, start, until
 from plots_02 import Fate, gantt, journey, waits
+from session import final_status, photos, start, until
 
 lab = start("02")  # what `make run CHAPTER=02` starts: a Redis, the web server, a worker
 print("running:", ", ".join(lab.services))
@@ -27,12 +27,12 @@ print("running:", ", ".join(lab.services))
 
 # %%
 from workbench.brokers import rabbitmq_server
-from workbench.trouble import Trouble
+from workbench.errors import UserError
 
 brokers = {"Redis": lab.broker_url}
 try:
     service, url = rabbitmq_server("rabbitmq", lab.folder / "rabbitmq", lab.log)
-except Trouble:
+except UserError:
     pass  # it isn't installed: two pairs are left
 else:
     lab.services["rabbitmq"], brokers["RabbitMQ"] = service, url
@@ -129,7 +129,7 @@ first = hand_in()
 with app.app_context():
     order = db.session.get_one(Order, first)
     print("the row says:", order.task, "of", order.photo and order.photo.name)
-settled(f"{lab.url}/tasks/{first}")
+final_status(f"{lab.url}/tasks/{first}")
 
 # %% [markdown]
 # Why written down *and committed* first? Here is the other way round. **What does the worker
@@ -222,7 +222,7 @@ print(*(json.loads(text)["headers"]["task"] for text in broker.lrange("lab", 0, 
 
 # %%
 lab.start("worker")
-print(settled(f"{lab.url}/tasks/{second}")["state"], another.get(timeout=60))
+print(final_status(f"{lab.url}/tasks/{second}")["state"], another.get(timeout=60))
 print("waiting:", broker.llen("lab"), "- held by a worker:", broker.hlen("unacked"))
 
 stats = celery.control.inspect([own], timeout=30).stats()[own]

@@ -14,9 +14,9 @@
 # question before you run the cell below it.
 
 # %%
-from desk import photos, start, until
-from hearing import Hearing
+from event_listener import EventListener
 from plots_03 import draw_depth, draw_lateness, draw_tries, draw_work
+from session import photos, start, until
 
 lab = start("03", only=["mail"])  # a Redis and the mail server; the worker comes in a moment
 print("running:", [name for name, service in lab.services.items() if service.running()])
@@ -27,15 +27,15 @@ print("running:", [name for name, service in lab.services.items() if service.run
 # Section 2.3.3 is about letters that a mail server refuses, and that are sent again and again. That
 # takes time, so you send them now, and look at them when you come there.
 #
-# A worker of their own, `post`, delivers them. It knows a task more, [`in_step.py`](in_step.py),
-# and tells what it does in events (`-E`). You needn't wait until it is ready: the letters do, in
-# their queue.
+# A worker of their own, `post`, delivers them. It knows a task more,
+# [`deliver_without_jitter.py`](deliver_without_jitter.py), and tells what it does in events (`-E`).
+# You needn't wait until it is ready: the letters do, in their queue.
 
 # %%
 lab.add(
     "post",
     "PYTHONPATH=../../notebooks celery -A make_celery worker --hostname post@%h --queues post"
-    " --concurrency 2 --include in_step -E --without-mingle --without-gossip",
+    " --concurrency 2 --include deliver_without_jitter -E --without-mingle --without-gossip",
 )
 lab.services["post"].launch()
 
@@ -56,8 +56,8 @@ print(visitor.post("/mail/mood", data={"mood": "refuses"}).json())
 # %%
 from lab.post import Letter, write
 
-hearing = Hearing(celery_app)  # collects events, until it is stopped
-letters: dict[str, list[str]] = {"tasks.deliver": [], "tasks.deliver_in_step": []}
+listener = EventListener(celery_app)  # collects events, until it is stopped
+letters: dict[str, list[str]] = {"tasks.deliver": [], "tasks.deliver_without_jitter": []}
 with flask_app.app_context():
     for task, ids in letters.items():
         for number in range(12):
@@ -80,7 +80,7 @@ print("running:", [name for name, service in lab.services.items() if service.run
 # ## 2.3.1 Creation: three steps
 #
 # Decorate, send, deliver. Two things tell of a task: *events*, which a worker sends to whoever
-# listens (you switch them on), and *states*, which the result backend stores. `hearing` sends a
+# listens (you switch them on), and *states*, which the result backend stores. `listener` sends a
 # task by its name and notes both, as the lesson's [`watch.py`](../chapters/03_workflow/watch.py)
 # does.
 #
@@ -92,7 +92,7 @@ import socket
 WORKER = f"celery@{socket.gethostname()}"  # the lab's, not `post`
 celery_app.control.enable_events(destination=[WORKER], reply=True)
 
-watched = hearing.watch("tasks.my_task", 20, 22)
+watched = listener.watch("tasks.my_task", 20, 22)
 print("events:", watched.events)
 print("stored:", watched.stored)
 print("result:", watched.result)
@@ -306,7 +306,7 @@ celery_app.control.enable_events(destination=[WORKER], reply=True)
 first = datetime.now(UTC) + timedelta(seconds=0.5)
 etas = [first + timedelta(milliseconds=40) * number for number in range(30)]
 on_time = [my_task.apply_async((20, 22), eta=eta) for eta in etas]
-starts = hearing.starts([result.id for result in on_time])
+starts = listener.starts([result.id for result in on_time])
 planned = [eta.timestamp() for eta in etas]
 late = [1000 * (began - eta) for (began,), eta in zip(starts, planned, strict=True)]  # ms
 print("none began early:", min(late) >= 0)
@@ -364,7 +364,7 @@ photo_ids = [photo["id"] for photo in visitor.get(album).json()["photos"]]
 developed = [celery_app.send_task("tasks.try_to_develop", [photo]) for photo in photo_ids]
 print("developed:", len([result.get(timeout=30) for result in developed]))
 album_id = album.rpartition("/")[2]
-watched = hearing.watch("tasks.pack", album_id)
+watched = listener.watch("tasks.pack", album_id)
 print("events:", watched.events)
 print("stored:", watched.stored)
 
@@ -387,7 +387,7 @@ visitor.delete(order["status"])
 print(ended(order["status"]))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 2.3.3 Trouble: a mail server with moods
+# ## 2.3.3 UserError: a mail server with moods
 #
 # The mail server has refused 24 letters since you began. Twelve were sent by the lab's own
 # `deliver`, with `retry_jitter=True`; twelve by the same task without. Both back off: they wait up
@@ -397,7 +397,7 @@ print(ended(order["status"]))
 
 # %%
 tries = {
-    task: hearing.starts([result.id for result in sent], times=4) for task, sent in posted.items()
+    task: listener.starts([result.id for result in sent], times=4) for task, sent in posted.items()
 }
 print("letters tried four times:", sum(map(len, tries.values())))
 
@@ -408,11 +408,12 @@ def after(task: str, number: int) -> list[float]:
 
 
 for number in 2, 3, 4:
-    typical = int(median(after("tasks.deliver_in_step", number)))
+    typical = int(median(after("tasks.deliver_without_jitter", number)))
     print(f"without jitter, try {number} comes {typical} s after the first")
 spread = {task: max(after(task, 4)) - min(after(task, 4)) for task in tries}
 print(
-    "with jitter, try 4 is spread wider:", spread["tasks.deliver"] > spread["tasks.deliver_in_step"]
+    "with jitter, try 4 is spread wider:",
+    spread["tasks.deliver"] > spread["tasks.deliver_without_jitter"],
 )
 
 # %%
@@ -425,7 +426,7 @@ for retries in range(3):
 # %% slideshow={"slide_type": "subslide"}
 draw_tries(
     {
-        "without jitter": tries["tasks.deliver_in_step"],
+        "without jitter": tries["tasks.deliver_without_jitter"],
         "with jitter": tries["tasks.deliver"],
     }
 )
@@ -644,7 +645,7 @@ print([m["copies"] for m in visitor.get("/mail").json()["letters"] if "Report" i
 # %%
 lab.kill("post")
 lab.kill("worker")
-hearing.stop()
+listener.stop()
 lab.close()
 print("running:", [name for name, service in lab.services.items() if service.running()])
 

@@ -6,12 +6,12 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-from desk import BLUE, GREEN, GREY, ORANGE, YELLOW
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from session import BLUE, GREEN, GREY, ORANGE, YELLOW
 
 LANES = ["caller", "broker", "worker", "result backend"]
 CALLER, BROKER, WORKER, BACKEND = range(4)

@@ -1,7 +1,7 @@
 """The drawings of the notebook 03_workflow."""
 
-from desk import BLUE, GREY, ORANGE, YELLOW
 from matplotlib import pyplot as plt
+from session import BLUE, GREY, ORANGE, YELLOW
 
 Work = tuple[str, str, float, float]  # which task, in which process, from when until when
 Depths = list[tuple[float, int, int]]  # when, how many wait, how many are fetched

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 from workbench import chapter, exercises
+from workbench.errors import UserError
 from workbench.exercises import Attempt, Verdict
-from workbench.trouble import Trouble
 
 ROOT = chapter.ROOT
 EXERCISES = {
@@ -32,9 +32,9 @@ DEADLINE = 60  # seconds; generous, for three run at the same time
 CHECK = '''
 import importlib
 
-def check(bench, answer):
+def check(chapter_run, answer):
     """Ask for a two."""
-    assert bench.broker_url.startswith("redis://127.0.0.1:"), bench.broker_url
+    assert chapter_run.broker_url.startswith("redis://127.0.0.1:"), chapter_run.broker_url
     assert importlib.import_module(answer.stem).two() == 2, "two() returns 2."
 '''
 SLIPS = {  # what a learner may write, and what is said of it
@@ -69,13 +69,14 @@ class Ended(NamedTuple):
     output: str
 
 
-class House:
+class Repository:
     """A copy of the workbench, with chapters of the test's choice."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.var = path, path / "var"
         path.mkdir()
-        shutil.copytree(ROOT / "workbench", path / "workbench")
+        for name in ("workbench", "xray"):
+            shutil.copytree(ROOT / name, path / name)
 
     def copy_solved(self, name: str) -> None:
         folder = self.path / "chapters" / name
@@ -145,11 +146,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
 @pytest.fixture(scope="module")
 def solved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Ended]]]:
     """Check the solutions in their place; by chapter."""
-    houses = {name: House(tmp_path_factory.mktemp("solved") / name) for name in CHAPTERS}
-    for name, house in houses.items():
-        house.copy_solved(name)
+    repositories = {name: Repository(tmp_path_factory.mktemp("solved") / name) for name in CHAPTERS}
+    for name, repository in repositories.items():
+        repository.copy_solved(name)
     with ThreadPoolExecutor(1) as pool:
-        yield {name: pool.submit(house.check, name) for name, house in houses.items()}
+        yield {
+            name: pool.submit(repository.check, name) for name, repository in repositories.items()
+        }
         pool.shutdown(cancel_futures=True)
 
 
@@ -209,9 +212,9 @@ def imported(path: Path) -> None:
 
 @pytest.mark.slow
 def test_each_slip_gets_one_clear_line(tmp_path: Path) -> None:
-    house = House(tmp_path / "house")
-    paths = house.make_up(list(SLIPS))
-    status, output = house.check("99")
+    repository = Repository(tmp_path / "repository")
+    paths = repository.make_up(list(SLIPS))
+    status, output = repository.check("99")
     assert status == 1
     lines = [
         f"✗ {path.stem}: {said.format(name=path.stem)}" if said else f"✓ {path.stem}"
@@ -227,48 +230,50 @@ def test_each_slip_gets_one_clear_line(tmp_path: Path) -> None:
 def test_unknown_chapter_or_one_without_exercises_gets_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(tmp_path / "house")
-    house.make_up([])
-    assert house.check("77") == (2, "There is no chapter '77': choose one of 99_made_up.\n")
-    monkeypatch.setattr(chapter, "ROOT", house.path)
-    with pytest.raises(Trouble, match="Chapter 99_made_up has no exercises"):
+    repository = Repository(tmp_path / "repository")
+    repository.make_up([])
+    assert repository.check("77") == (2, "There is no chapter '77': choose one of 99_made_up.\n")
+    monkeypatch.setattr(chapter, "ROOT", repository.path)
+    with pytest.raises(UserError, match="Chapter 99_made_up has no exercises"):
         exercises.find("99")
 
 
 @pytest.mark.slow
 def test_ctrl_c_stops_all(tmp_path: Path) -> None:
-    house = House(tmp_path / "house")
-    house.make_up([LOOP])
-    with house.start("99") as process:
-        wait_until(lambda: any("redis-server" in line for line in house.left()), "a Redis at work")
+    repository = Repository(tmp_path / "repository")
+    repository.make_up([LOOP])
+    with repository.start("99") as process:
+        wait_until(
+            lambda: any("redis-server" in line for line in repository.left()), "a Redis at work"
+        )
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 1
-    assert house.output().endswith("\nStopped.\n")
-    assert not house.left()
-    assert not [*house.var.glob("*")]
+    assert repository.output().endswith("\nStopped.\n")
+    assert not repository.left()
+    assert not [*repository.var.glob("*")]
 
 
 @pytest.mark.slow
 def test_watch_checks_again_on_save(tmp_path: Path) -> None:
-    house = House(tmp_path / "house")
+    repository = Repository(tmp_path / "repository")
     right, wrong, *_ = SLIPS
-    [path] = house.make_up([wrong])
-    with house.start("99", "--watch") as process:
-        wait_until(lambda: "Ctrl-C ends it" in house.output(), "the first report")
-        assert "✗ 0_slip: two() returns 2." in house.output()
+    [path] = repository.make_up([wrong])
+    with repository.start("99", "--watch") as process:
+        wait_until(lambda: "Ctrl-C ends it" in repository.output(), "the first report")
+        assert "✗ 0_slip: two() returns 2." in repository.output()
         path.write_text(right)
-        wait_until(lambda: "All pass." in house.output(), "a second report")
+        wait_until(lambda: "All pass." in repository.output(), "a second report")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-    assert house.output().endswith("Stopped.\n")
-    assert not house.left()
+    assert repository.output().endswith("Stopped.\n")
+    assert not repository.left()
 
 
 @pytest.mark.slow
 def test_endless_loop_is_ended_and_located(tmp_path: Path) -> None:
-    house = House(tmp_path / "endless")
-    house.make_up([LOOP, STUBBORN])
-    status, output = house.check("99", "--deadline", "8")
+    repository = Repository(tmp_path / "endless")
+    repository.make_up([LOOP, STUBBORN])
+    status, output = repository.check("99", "--deadline", "8")
     assert status == 1
     assert re.search(r"✗ 0_slip: it was not done after 8 s, in line [56] of 0_slip.py\n", output)
     assert "✗ 1_slip: it was not done after 8 s\n" in output, "this one has to be killed"

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.making import make, page_of
+from tests.support.make_command import make, page_of
 from workbench.probes import free_port
 
 ROOT = Path(__file__).parents[1]

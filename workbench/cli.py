@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -15,38 +14,26 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from workbench import chapter, control
+from workbench.errors import UserError
 from workbench.log import Log
-from workbench.service import ENDINGS
-from workbench.trouble import Trouble
+from xray import cli as xray_cli
+from xray.options import Port
+from xray.signals import end_like_ctrl_c
 
 if TYPE_CHECKING:  # what imports Celery is imported where it is needed: it takes half a second
-    from workbench.bench import Bench
+    from workbench.chapter_run import ChapterRun
 
 RUNS = chapter.VAR / "runs"
 BY_HAND = "The same by hand, each line in a terminal of its own:"
 
 
-class Port(click.ParamType[int]):
-    """A port that a server may listen on; 0 means any."""
-
-    name = "port"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return it as a number."""
-        text = str(value)
-        if not text.isdecimal() or int(text) > 65535:
-            raise Trouble(f"'{text}' is no port: choose a number such as 8000, 65535 at most.")
-        return int(text)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run a chapter, and break it."""
-    # A shell tells what it starts in the background to ignore Ctrl-C; our children would, too.
-    for number in ENDINGS:
-        signal.signal(number, signal.default_int_handler)
+    end_like_ctrl_c()
+
+
+main.add_command(xray_cli.main, "xray")
 
 
 @main.command()
@@ -61,31 +48,31 @@ def main() -> None:
 @click.option("--folder", type=click.Path(path_type=Path), help="Where its files go.")
 def run(chapter_name: str, port: int, broker: str, backend: str, folder: Path | None) -> None:
     """Start CHAPTER (01, 02, ...) with its broker, show its log; Ctrl-C stops it all."""
-    from workbench.bench import Bench
-    from workbench.xray import beside
+    from workbench import xray_process
+    from workbench.chapter_run import ChapterRun
 
-    bench = Bench(
+    chapter_run = ChapterRun(
         chapter_name,
         broker=broker,
         backend=backend,
         port=port,
         folder=folder,
-        management=beside.is_wanted(),
+        management=xray_process.is_wanted(),
     )
-    click.echo(f"Starting {bench.chapter.name}: {', '.join(bench.services)} ...")
-    by_hand = bench.by_hand()  # without the X-ray, which nobody needs
-    xray = beside.add_to(bench)
-    with quiet_end(), bench:
-        second_terminal = control.Control(bench, RUNS)
+    click.echo(f"Starting {chapter_run.chapter.name}: {', '.join(chapter_run.services)} ...")
+    by_hand = chapter_run.by_hand()  # without the X-ray, which nobody needs
+    xray = xray_process.add_to(chapter_run)
+    with quiet_end(), chapter_run:
+        second_terminal = control.Control(chapter_run, RUNS)
         try:
             click.echo(f"\n{BY_HAND}\n")
             for name, command in by_hand.items():
                 click.echo(f"# {name}\n{command}\n")
             if xray:
                 click.echo(f"X-ray, to watch the messages move: {xray}")
-            click.echo(f"Ready (Ctrl-C stops it all): {bench.url}\n")
-            bench.log.print_from_now([*bench.services, "workbench"])
-            report_the_dead(bench)
+            click.echo(f"Ready (Ctrl-C stops it all): {chapter_run.url}\n")
+            chapter_run.log.print_from_now([*chapter_run.services, "workbench"])
+            report_the_dead(chapter_run)
         finally:
             second_terminal.close()
 
@@ -97,7 +84,7 @@ def redis(port: int) -> None:
     from workbench import brokers, probes
 
     if not probes.is_free(port):
-        raise Trouble(
+        raise UserError(
             f"Port {port} is taken: use what listens there, or choose another, "
             "as in: make redis REDIS_PORT=6380"
         )
@@ -111,44 +98,6 @@ def redis(port: int) -> None:
             threading.Event().wait()
         finally:
             service.close()
-
-
-@main.command("xray")
-@click.option("--broker", metavar="URL", envvar="CELERY_BROKER_URL", help="The broker to look at.")
-@click.option("--result-backend", metavar="URL", envvar="CELERY_RESULT_BACKEND", help="And where.")
-@click.option("--management", metavar="URL", help="RabbitMQ's management interface.")
-@click.option("--port", default=5555, type=Port(), envvar="XRAY_PORT", help="The X-ray's own port.")
-@click.option("--redact", is_flag=True, help="Hide arguments, results, errors and messages.")
-@click.option("--run", "run_pid", type=int, hidden=True, help="The run whose workers are ours.")
-@click.option("--chapter", "page", nargs=2, hidden=True, help="Its name, and its page.")
-def open_xray(
-    broker: str | None,
-    result_backend: str | None,
-    management: str | None,
-    port: int,
-    redact: bool,
-    run_pid: int | None,
-    page: tuple[str, str] | None,
-) -> None:
-    """Watch the messages of any Celery app: where each is, what it looks like, why it waits."""
-    if not broker:
-        raise Trouble(
-            "Say which broker to look at: --broker redis://localhost:6379/0, or set "
-            "CELERY_BROKER_URL. (A chapter that 'make run' starts has an X-ray already.)"
-        )
-    from workbench.xray import command
-
-    chapter = {"name": page[0], "url": page[1]} if page else None
-    with quiet_end():
-        command.serve(
-            broker,
-            result_backend,
-            port,
-            redact=redact,
-            management=management,
-            run_pid=run_pid,
-            chapter=chapter,
-        )
 
 
 @main.command()
@@ -182,13 +131,13 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
     """
     from workbench import doctor
 
-    visit = doctor.find(chapter_name, port, broker, RUNS)
-    os.environ |= visit.env  # Celery heeds CELERY_BROKER_URL more than what it is told
+    examination = doctor.find(chapter_name, port, broker, RUNS)
+    os.environ |= examination.env  # Celery heeds CELERY_BROKER_URL more than what it is told
     findings = []
     if not as_json:
-        started = "runs" if visit.running else "as it is started by hand"
-        click.echo(f"Looking at {visit.where.name} ({started}):\n")
-    for finding in doctor.examine(visit, task_id):
+        started = "runs" if examination.running else "as it is started by hand"
+        click.echo(f"Looking at {examination.where.name} ({started}):\n")
+    for finding in doctor.examine(examination, task_id):
         findings.append(finding)
         if not as_json:
             click.echo(f"{'✗' if finding.fault else '✓'} {finding.about}: {finding.says}")
@@ -210,21 +159,8 @@ def open_notebook(chapter_name: str, port: int, browser: bool) -> None:
     from workbench import notebook
 
     if not find_spec("jupyterlab"):
-        raise Trouble("JupyterLab is missing: 'make notebook' installs it first.")
+        raise UserError("JupyterLab is missing: 'make notebook' installs it first.")
     notebook.open_in_jupyter(notebook.of(chapter_name), port, browser)
-
-
-@main.command()
-@click.argument("chapter_names", metavar="[CHAPTER]...", nargs=-1)
-def slides(chapter_names: tuple[str, ...]) -> None:
-    """Make slides of the notebooks of each CHAPTER (01, 02, ...), or of all, from their outputs."""
-    try:
-        from workbench import slides
-    except ModuleNotFoundError as lack:
-        raise Trouble(f"{lack.name} is missing: 'make slides' installs it first.") from None
-
-    for page in slides.write(slides.find(chapter_names), chapter.VAR / "slides"):
-        click.echo(page)
 
 
 @main.command("reset")
@@ -234,7 +170,7 @@ def start_again(chapter_name: str) -> None:
     from workbench import reset
 
     if not chapter_name:
-        raise Trouble("Say which chapter, as in: make reset CHAPTER=02")
+        raise UserError("Say which chapter, as in: make reset CHAPTER=02")
     where = chapter.find(chapter_name)
     kept = reset.reset(where, RUNS)
     if kept:
@@ -252,12 +188,12 @@ def quiet_end() -> Iterator[None]:
         click.echo("Stopped.")
 
 
-def report_the_dead(bench: "Bench") -> NoReturn:
+def report_the_dead(chapter_run: "ChapterRun") -> NoReturn:
     """Report, for ever, each process that ends without having been asked to."""
     while True:
-        for name, status in bench.dead().items():
+        for name, status in chapter_run.dead().items():
             again = f"python -m workbench start {name}"
-            bench.log.add(name, f"-- ended, exit status {status}; start it again: {again} --")
+            chapter_run.log.add(name, f"-- ended, exit status {status}; start it again: {again} --")
         time.sleep(0.2)
 
 
@@ -274,7 +210,7 @@ def execute(words: tuple[str, ...], port: str | None) -> None:
     try:
         os.execvpe(words[0], words, os.environ | address.env)
     except FileNotFoundError:
-        raise Trouble(f"There is no command '{words[0]}'.") from None
+        raise UserError(f"There is no command '{words[0]}'.") from None
 
 
 def command(verb: str, text: str) -> None:

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 
-from workbench.trouble import Trouble
+from workbench.errors import UserError
 
 if TYPE_CHECKING:  # a second terminal that says "stop" needn't wait until Celery is imported
-    from workbench.bench import Bench
+    from workbench.chapter_run import ChapterRun
 
 ANSWERS_WITHIN = 60  # seconds: a worker that is stopped may finish its work
 DONE = {"stop": "stopped", "start": "started", "kill": "killed"}
@@ -44,13 +44,15 @@ class Address:
 class Control:
     """Carries out the commands of a second terminal, one at a time."""
 
-    def __init__(self, bench: "Bench", folder: Path) -> None:
-        self.bench = bench
+    def __init__(self, chapter_run: "ChapterRun", folder: Path) -> None:
+        self.chapter_run = chapter_run
         key = secrets.token_hex(16)
         self._key = key.encode()
         self._listener = Listener(("127.0.0.1", 0))
         port = self._listener.address[1]
-        address = Address(os.getpid(), bench.chapter.name, bench.url, bench.env, int(port), key)
+        address = Address(
+            os.getpid(), chapter_run.chapter.name, chapter_run.url, chapter_run.env, int(port), key
+        )
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{os.getpid()}.json"
         half = self._file.with_suffix(".part")
@@ -80,24 +82,24 @@ class Control:
                 answer_challenge(connection, self._key)
                 connection.send(self._carry_out(*connection.recv()))
         except (AuthenticationError, OSError, EOFError) as error:
-            self.bench.log.add("workbench", f"refused a command: {error!r}")
+            self.chapter_run.log.add("workbench", f"refused a command: {error!r}")
 
     def _carry_out(self, verb: str, name: str) -> tuple[bool, str]:
         verbs: dict[str, Callable[[str], None]] = {
-            "stop": self.bench.stop,
-            "start": self.bench.start,
-            "kill": self.bench.kill,
+            "stop": self.chapter_run.stop,
+            "start": self.chapter_run.start,
+            "kill": self.chapter_run.kill,
         }
         try:
             verbs[verb](name)
         except click.ClickException as error:
             return False, error.format_message()
-        self.bench.log.add(name, f"-- {DONE[verb]} --")
+        self.chapter_run.log.add(name, f"-- {DONE[verb]} --")
         return True, f"{name} {DONE[verb]}"
 
 
 def tell(folder: Path, port: str | None, verb: str, name: str) -> str:
-    """Have the run carry out a command, and return what it says. Raise Trouble if it can't."""
+    """Have the run carry out a command, and return what it says. Raise UserError if it can't."""
     address = find(folder, port)
     try:
         with Client(("127.0.0.1", address.port), authkey=address.key.encode()) as connection:
@@ -106,9 +108,9 @@ def tell(folder: Path, port: str | None, verb: str, name: str) -> str:
                 raise TimeoutError
             done, said = connection.recv()
     except (OSError, EOFError) as error:
-        raise Trouble(f"The run at {address.url} doesn't answer: stop it with Ctrl-C.") from error
+        raise UserError(f"The run at {address.url} doesn't answer: stop it with Ctrl-C.") from error
     if not done:
-        raise Trouble(said)
+        raise UserError(said)
     return str(said)
 
 
@@ -116,10 +118,10 @@ def find(folder: Path, port: str | None) -> Address:
     """Return the address of the run, which must be the only one unless its port is named."""
     found = [address for address in runs(folder) if port in (None, address.env["PORT"])]
     if not found:
-        raise Trouble("Nothing is running: start a chapter in another terminal, with 'make run'.")
+        raise UserError("Nothing is running: start a chapter in another terminal, with 'make run'.")
     if len(found) > 1:
         where = ", ".join(f"{address.chapter} at {address.url}" for address in found)
-        raise Trouble(f"Several runs are going on ({where}): name one by its page's --port.")
+        raise UserError(f"Several runs are going on ({where}): name one by its page's --port.")
     return found[0]
 
 

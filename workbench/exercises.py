@@ -1,7 +1,7 @@
 """Exercises: run a chapter's checks against the learner's files, and say what comes next.
 
 An exercise is `exercises/N_name.py`, which the learner edits. Its check, hint and solution have the
-same name in folders beside it. A check is a function, `check(bench, answer)`, that asserts.
+same name in folders beside it. A check is a function, `check(chapter_run, answer)`, that asserts.
 """
 
 import gc
@@ -25,15 +25,15 @@ import watchfiles
 from mirakuru.base_env import processes_with_env
 
 from workbench import chapter
-from workbench.bench import Bench
-from workbench.trouble import Died, Trouble
+from workbench.chapter_run import ChapterRun
+from workbench.errors import ProcessDiedError, UserError
 
 MARK = "WORKBENCH_CHECK"  # a variable that all processes of a check inherit
 GRACE = 5  # seconds in which a check stops what it started, before all of it is killed
 
 
 class Verdict(NamedTuple):
-    """How a check ended: it passed, failed (an assertion), or met an error or trouble."""
+    """How a check ended: it passed, failed (an assertion), met an error, or could not run."""
 
     state: str
     words: str = ""
@@ -86,15 +86,15 @@ class Attempt:
 
     def _stop(self) -> None:
         """Stop it as Ctrl-C would, then kill what is left."""
-        family = self._family()
+        processes = self._process_tree()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        _, alive = psutil.wait_procs(family, timeout=GRACE)
+        _, alive = psutil.wait_procs(processes, timeout=GRACE)
         for process in alive:
             process.kill()
         psutil.wait_procs(alive)
 
-    def _family(self) -> list[psutil.Process]:
+    def _process_tree(self) -> list[psutil.Process]:
         """Return all that the check has started: it may have ended without stopping it."""
         found = set()
         # Redis writes its title over its variables, so look for the children of those marked, too.
@@ -110,7 +110,7 @@ def find(chapter_name: str) -> list[Path]:
     found = chapter.find(chapter_name)
     exercises = sorted(found.path.glob("exercises/[0-9]_*.py"))
     if not exercises:
-        raise Trouble(f"Chapter {found.name} has no exercises: choose another.")
+        raise UserError(f"Chapter {found.name} has no exercises: choose another.")
     return exercises
 
 
@@ -149,8 +149,8 @@ def watch(exercises: list[Path], deadline: float) -> None:
 
 def line(exercise: Path, verdict: Verdict) -> str:
     """Return an exercise's line in the report."""
-    if verdict.state == "trouble":
-        raise Trouble(verdict.words)
+    if verdict.state == "unavailable":
+        raise UserError(verdict.words)
     if verdict.state == "passed":
         return f"{click.style('✓', 'green')} {exercise.stem}"
     return f"{click.style('✗', 'red')} {exercise.stem}: {verdict.words}"
@@ -166,21 +166,21 @@ def advice(exercise: Path, verdict: Verdict) -> str:
 def judge(exercise: Path, answer: Path, folder: Path) -> Verdict:
     """Run a check against an answer, in this process."""
     try:
-        with Bench(exercise.parent.parent.name, only=[], folder=folder) as bench:
-            os.environ.update(bench.env)  # where the answer looks for its broker
-            sys.path[:0] = [str(bench.chapter.path), str(answer.parent)]
+        with ChapterRun(exercise.parent.parent.name, only=[], folder=folder) as chapter_run:
+            os.environ.update(chapter_run.env)  # where the answer looks for its broker
+            sys.path[:0] = [str(chapter_run.chapter.path), str(answer.parent)]
             try:
                 importlib.import_module(answer.stem)  # a slip shows here, rather than in a worker
                 check_file = exercise.parent / "checks" / exercise.name
-                runpy.run_path(str(check_file))["check"](bench, answer)
+                runpy.run_path(str(check_file))["check"](chapter_run, answer)
             except BaseException as error:  # also exit() and Ctrl-C
                 return explain(error, answer)
             finally:
                 gc.collect()  # results of Celery that the error held would miss a stopped Redis
-                for name in bench.services.keys() - set(bench.servers):
-                    bench.kill(name)  # a second faster than to stop it, and nobody misses it
+                for name in chapter_run.services.keys() - set(chapter_run.servers):
+                    chapter_run.kill(name)  # a second faster than to stop it, and nobody misses it
     except click.ClickException as error:  # no Redis, say
-        return Verdict("trouble", error.format_message())
+        return Verdict("unavailable", error.format_message())
     return Verdict("passed")
 
 
@@ -189,7 +189,7 @@ def explain(error: BaseException, answer: Path) -> Verdict:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == answer]
     message = str(error)
-    if isinstance(error, Died):
+    if isinstance(error, ProcessDiedError):
         said = [text.strip() for text in message.splitlines() if text.strip()]
         return Verdict("error", f"{said[0]} {said[-1]}")
     if isinstance(error, SyntaxError) and error.filename == str(answer):

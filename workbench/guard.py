@@ -116,12 +116,12 @@ def main() -> None:
     if starting:
         kill(list(marked(starting)))  # has done nothing yet that could be lost
     left = [(leader, number) for leader, number in watched if leader.is_running()]
-    families = list(marked(marks)) if left else []
+    trees = list(marked(marks)) if left else []
     for leader, number in left:
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            families += [leader, *leader.children(recursive=True)]
+            trees += [leader, *leader.children(recursive=True)]
             os.killpg(leader.pid, number)
-    kill(wait_for_the_end(families, STOPS_WITHIN))
+    kill(wait_for_the_end(trees, STOPS_WITHIN))
     if left:
         kill(list(marked(marks)))  # what they started meanwhile
 

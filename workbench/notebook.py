@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from workbench import chapter
-from workbench.trouble import Trouble
+from workbench.errors import UserError
 
 
 def of(chapter_name: str) -> Path:
-    """Return the notebook of a chapter. Raise Trouble if it has none."""
+    """Return the notebook of a chapter. Raise UserError if it has none."""
     name = chapter.find(chapter_name).name
     path = chapter.ROOT / f"notebooks/{name}.ipynb"
     if not path.exists():
-        raise Trouble(f"Chapter {name} has no notebook: notebooks/{path.name} is missing.")
+        raise UserError(f"Chapter {name} has no notebook: notebooks/{path.name} is missing.")
     return path
 
 

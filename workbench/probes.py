@@ -11,8 +11,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from workbench.aside import own_keys
 from workbench.service import Probe, Service
+from xray.inspect_options import inspect_options
 
 # What brokers that aren't ready raise; and kombu, of an address that it can't read.
 NOT_YET = (OperationalError, OSError, AMQPError, RedisError, KeyError, ValueError, ImportError)
@@ -38,10 +38,10 @@ def answers_http(port: int) -> Probe:
 def consumes(broker_url: str) -> Probe:
     """Return a probe: this very Celery worker answers through the broker."""
     app = Celery(broker=broker_url)
-    app.conf.broker_transport_options = own_keys(broker_url)
+    app.conf.broker_transport_options = inspect_options(broker_url)
 
     def probe(service: Service) -> bool:
-        ours = {process.pid for process in service.family()}
+        ours = {process.pid for process in service.process_tree()}
         for limit in (1, None):  # the first to answer is mostly the one, and sooner known than all
             try:
                 workers = app.control.inspect(timeout=0.3, limit=limit).stats() or {}
@@ -93,7 +93,7 @@ def accepts(port: int) -> Probe:
 
 def keeps_running(service: Service) -> bool:
     """Tell whether a process has run for a second, where nothing better can be asked of it."""
-    return any(time.time() - process.create_time() > 1 for process in service.family())
+    return any(time.time() - process.create_time() > 1 for process in service.process_tree())
 
 
 def for_command(

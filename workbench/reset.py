@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench import control
 from workbench.chapter import ROOT, VAR, Chapter
-from workbench.trouble import Trouble
+from workbench.errors import UserError
 
 KEPT = VAR / "kept"
 
@@ -18,9 +18,11 @@ def reset(where: Chapter, runs: Path) -> Path | None:
     What a lab has stored (its photos, rows and messages) goes into that folder as well.
     """
     if any(run.chapter == where.name for run in control.runs(runs)):
-        raise Trouble(f"{where.name} is running: stop it with Ctrl-C in its terminal, then again.")
+        raise UserError(
+            f"{where.name} is running: stop it with Ctrl-C in its terminal, then again."
+        )
     if _git("rev-parse", "--show-toplevel").strip() != str(ROOT.resolve()):
-        raise Trouble(f"{ROOT} is no git clone: only a clone knows how its files were.")
+        raise UserError(f"{ROOT} is no git clone: only a clone knows how its files were.")
     changed = _git("status", "--porcelain", "--untracked-files=all", "--", str(where.path))
     # Its own `var/` is from a lab that was started by hand.
     stored = [folder for folder in (VAR / where.name, where.path / "var") if folder.exists()]
@@ -45,5 +47,5 @@ def _git(*words: str) -> str:
         ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise Trouble(f"git {words[0]} failed, and nothing is lost: {done.stderr.strip()}")
+        raise UserError(f"git {words[0]} failed, and nothing is lost: {done.stderr.strip()}")
     return done.stdout

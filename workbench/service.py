@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from mirakuru.base_env import processes_with_env
 from mirakuru.exceptions import ProcessFinishedWithError, TimeoutExpired
 
 from workbench import guard
+from workbench.errors import ProcessDiedError
 from workbench.log import Log
-from workbench.trouble import Died
+from xray.signals import postponed_signals
 
 # At exit mirakuru kills each process whose mark contains our pid, even inside a longer number:
 # that may be another run's. Whoever starts a Service stops it.
@@ -28,29 +29,7 @@ atexit.unregister(mirakuru.base.cleanup_subprocesses)
 STARTS_WITHIN = 40  # seconds
 STOPS_WITHIN = 30  # seconds, to finish what it does; then it is killed
 
-ENDINGS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 Probe = Callable[["Service"], bool]
-
-
-@contextlib.contextmanager
-def postponed_signals() -> Iterator[None]:
-    """Let Ctrl-C and its like wait for the end of the block."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals go to the main thread
-        return
-    came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, _frame: came.append(number))
-        for number in ENDINGS
-    }
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    for number in came[:1]:
-        signal.raise_signal(number)
 
 
 class Service(mirakuru.base.SimpleExecutor):
@@ -91,10 +70,10 @@ class Service(mirakuru.base.SimpleExecutor):
         """Return the process id, None while it isn't running."""
         return self.process.pid if self.process else None
 
-    def family(self) -> list[psutil.Process]:
+    def process_tree(self) -> list[psutil.Process]:
         """Return all that this process has started and that still runs, itself included."""
         found = set()
-        # Those that left the family carry our mark; Redis doesn't, it writes its title over it.
+        # Those that left the processes carry our mark; Redis doesn't, it writes its title over it.
         for pid in {self.pid, *processes_with_env(mirakuru.base.ENV_UUID, self._uuid)} - {None}:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
@@ -112,7 +91,7 @@ class Service(mirakuru.base.SimpleExecutor):
             guard.watch(self.pid, self._stop_signal, self._uuid)
 
     def wait(self) -> None:
-        """Wait until the probe says ready. Raise Died if that doesn't happen."""
+        """Wait until the probe says ready. Raise ProcessDiedError if that doesn't happen."""
         try:
             self.wait_for(self._check)
         except TimeoutExpired:
@@ -123,19 +102,19 @@ class Service(mirakuru.base.SimpleExecutor):
         self.wanted = False
         self._timeout = seconds
         deadline = time.monotonic() + seconds
-        family = self.family()
+        processes = self.process_tree()
         with contextlib.suppress(ProcessFinishedWithError):  # its exit status is of no interest
             self.stop()
         # A start script ends before its server does.
-        guard.kill(guard.wait_for_the_end(family, deadline - time.monotonic()))
+        guard.kill(guard.wait_for_the_end(processes, deadline - time.monotonic()))
 
-    def murder(self) -> None:
+    def kill_tree(self) -> None:
         """Kill the process and its children, and wait until they are gone: kill -9."""
         self.wanted = False
-        family = self.family()
+        processes = self.process_tree()
         self.kill()
-        guard.kill(family)
-        guard.wait_for_the_end(family, STOPS_WITHIN)  # a dying worker may still take a message
+        guard.kill(processes)
+        guard.wait_for_the_end(processes, STOPS_WITHIN)  # a dying worker may still take a message
 
     def by_hand(self) -> str:
         """Return what a person would type to start it."""
@@ -154,11 +133,11 @@ class Service(mirakuru.base.SimpleExecutor):
         if not self.wanted or self.process is None or self.process.poll() is None:
             return None
         status = self.process.returncode
-        self.murder()  # what it may have left behind
+        self.kill_tree()  # what it may have left behind
         return status
 
     def check_alive(self) -> None:
-        """Raise Died if the process has ended."""
+        """Raise ProcessDiedError if the process has ended."""
         if self.process is not None and self.process.poll() is not None:
             raise self._died(f"ended with exit status {self.process.returncode}")
 
@@ -169,13 +148,13 @@ class Service(mirakuru.base.SimpleExecutor):
     @property
     def _popen_kwargs(self) -> dict[str, Any]:
         kwargs = super()._popen_kwargs
-        del kwargs["preexec_fn"]  # code between fork and exec isn't safe beside other threads
+        del kwargs["preexec_fn"]  # code between fork and exec isn't safe while other threads run
         return kwargs | {"start_new_session": True}
 
-    def _died(self, what: str) -> Died:
+    def _died(self, what: str) -> ProcessDiedError:
         if self.process is not None:
-            self.murder()
-        return Died(self.name, what, self.log.lines(self.name)[-12:])
+            self.kill_tree()
+        return ProcessDiedError(self.name, what, self.log.lines(self.name)[-12:])
 
     def _listen(self, reader: int) -> None:
         with os.fdopen(reader, errors="replace") as lines:

@@ -1,4 +1,4 @@
-"""A visitor, a photo, and patience, for the tests of every chapter."""
+"""A client, a photo, and patience, for the tests of every chapter."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -7,14 +7,14 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 Status = dict[str, object]
 
 
 @pytest.fixture(scope="session")
-def visitor() -> Iterator[httpx.Client]:
-    """Be a visitor with a program instead of a browser."""
+def client() -> Iterator[httpx.Client]:
+    """Be a client with a program instead of a browser."""
     with httpx.Client(timeout=60) as client:
         yield client
 
@@ -31,17 +31,17 @@ def small_photo() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def settled() -> Callable[[httpx.Client, str], Status]:
+def final_status() -> Callable[[httpx.Client, str], Status]:
     """Return a function that asks for a status until it is final."""
 
-    def ask(visitor: httpx.Client, address: str) -> Status:
+    def ask(client: httpx.Client, address: str) -> Status:
         def look() -> Status | None:
-            answer = visitor.get(address)
+            answer = client.get(address)
             answer.raise_for_status()
             status: Status = answer.json()
             return status if status["state"] in ("SUCCESS", "FAILURE") else None
 
-        found = wait_until(look, f"{address} to be settled")
+        found = wait_until(look, f"{address} to be final_status")
         assert found
         return found
 

@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from tests.field_guide.guide import Words, entries
-from tests.labs import redis_of
-from tests.waiting import wait_until
+from tests.support.chapter_runs import private_redis
+from tests.support.waiting import wait_until
 from workbench.log import Log
 from workbench.probes import consumes, keeps_running
 from workbench.service import Probe, Service
@@ -24,7 +24,7 @@ QUICK = "--without-mingle --without-gossip --without-heartbeat"
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a Redis for all tests of a file, and return its address without a database."""
-    yield from redis_of(tmp_path_factory)
+    yield from private_redis(tmp_path_factory)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ class Project:
             service.wait()
             yield Terminal(service)
         finally:
-            service.murder()
+            service.kill_tree()
             service.close()
 
     @contextlib.contextmanager

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.markdown import slugs
 from tests.proof.printed import Bindings, difference
+from tests.support.markdown import slugs
 
 PAGE = Path(__file__).parents[2] / "FIELD_GUIDE.md"
 PREFIX = re.compile(r"^\[[^]]+: \w+/[^]]+\] ")  # of a line in a Celery log: time, level, process

@@ -10,8 +10,8 @@ from redis import Redis
 
 from tests.field_guide.conftest import QUICK, Project, Terminal
 from tests.field_guide.guide import Words
-from tests.labs import need_rabbitmq, started
-from tests.waiting import wait_until
+from tests.support.chapter_runs import need_rabbitmq, started
+from tests.support.waiting import wait_until
 from workbench import brokers
 from workbench.log import Log
 from workbench.probes import answers_http, free_port

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.field_guide.guide import PAGE, Entry, entries
-from tests.markdown import dead_links
+from tests.support.markdown import dead_links
 
 each_entry = pytest.mark.parametrize("entry", entries().values(), ids=lambda entry: entry.slug)
 

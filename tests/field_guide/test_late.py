@@ -8,7 +8,7 @@ from redis import Redis
 
 from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +93,7 @@ def test_eta_in_celery_inspect_scheduled_is_hours_away(project: Project, words: 
             project.run(send.format(f"{now} + timedelta(minutes=1)"))
             worker.says("received")
             screen = project.run("celery -A tasks inspect scheduled")
-            worker.service.murder()
+            worker.service.kill_tree()
         assert "1 node online" in screen
         assert "tasks.publish" in screen
         if now == "datetime.now()":

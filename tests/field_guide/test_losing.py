@@ -8,7 +8,7 @@ from redis import Redis
 
 from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ app.conf.broker_transport_options = {
             task_id = begin(project, "develop", f"lake {mended}")
             # The process that works acknowledges nothing: its parent does, a moment later.
             wait_until(partial(holds, broker, int(mended)), "acknowledged, or held back")
-            worker.service.murder()
+            worker.service.kill_tree()
         (project.folder / "light.on").touch()
         with project.worker(PREFORK) as worker:
             if mended:

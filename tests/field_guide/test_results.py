@@ -5,7 +5,7 @@ from redis import Redis
 
 from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

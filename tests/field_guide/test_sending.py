@@ -4,7 +4,7 @@ import pytest
 
 from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,9 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import expect
 
-from tests.browser import WIDE, chromium, page
-from tests.making import make
-from tests.waiting import wait_until
+from tests.support.browser import WIDE, chromium, page
+from tests.support.make_command import make
+from tests.support.waiting import wait_until
 from workbench import chapter
 from workbench.probes import free_port
 
@@ -101,7 +101,7 @@ def copy(tmp_path: Path) -> Path:
     for name in (".venv", "chapters", "requirements.txt", "requirements-run.txt", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("notebooks", "workbench"):
+    for name in ("notebooks", "workbench", "xray"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -150,7 +150,7 @@ def kernel(tmp_path: Path) -> Iterator[tuple[Any, Any]]:
     manager.shutdown_kernel(now=True)
 
 
-def family(manager: Any) -> list[psutil.Process]:
+def process_tree(manager: Any) -> list[psutil.Process]:
     return psutil.Process(manager.provisioner.pid).children(recursive=True)
 
 
@@ -159,7 +159,7 @@ def family(manager: Any) -> list[psutil.Process]:
 def test_what_a_kernel_started_ends_with_it(kernel: tuple[Any, Any], end: str) -> None:
     manager, client = kernel
     client.execute_interactive(code_cells(NOTEBOOKS[0])[0].source, timeout=60)
-    started = family(manager)
+    started = process_tree(manager)
     assert len(started) > 6
     if end == "killed":
         psutil.Process(manager.provisioner.pid).kill()
@@ -176,12 +176,12 @@ def test_what_a_kernel_started_ends_with_it(kernel: tuple[Any, Any], end: str) -
 def test_an_interrupted_start_leaves_nothing(kernel: tuple[Any, Any]) -> None:
     manager, client = kernel
     cell = client.execute(code_cells(NOTEBOOKS[0])[0].source)
-    wait_until(lambda: len(family(manager)) > 3, "its first processes", 30)
+    wait_until(lambda: len(process_tree(manager)) > 3, "its first processes", 30)
     manager.interrupt_kernel()
     while (reply := client.get_shell_msg(timeout=30))["parent_header"]["msg_id"] != cell:
         continue  # an answer to something that was asked while it started
     assert reply["content"]["ename"] == "KeyboardInterrupt"
-    left = [" ".join(process.cmdline()) for process in family(manager)]
+    left = [" ".join(process.cmdline()) for process in process_tree(manager)]
     assert [words for words in left if "workbench.guard" not in words] == []
 
 

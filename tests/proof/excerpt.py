@@ -1,6 +1,6 @@
 """Prove that a block of code in a lesson is an excerpt of a file.
 
-The block's first line names the file, in a comment. Its other lines stand in the file, in this
+The block's first line names the file, in a comment. Its other lines are in the file, in this
 order and to the letter. A line `...` stands for whole statements, at its own indentation.
 """
 
@@ -22,11 +22,11 @@ def prove(block: str, folder: Path) -> None:
     lines = path.read_text().splitlines()
     gaps = _statements(path) if path.suffix == ".py" else []
     found = any(_stands_at(start, wanted, lines, gaps) for start in range(len(lines)))
-    assert found, f"this doesn't stand in {named[1]}:\n{textwrap.indent(rest, '    ')}"
+    assert found, f"this isn't in {named[1]}:\n{textwrap.indent(rest, '    ')}"
 
 
 def _stands_at(at: int, wanted: list[str], lines: list[str], gaps: list[tuple[int, int]]) -> bool:
-    """Tell whether the wanted lines stand in the file from line number `at` (from 0) on."""
+    """Tell whether the wanted lines are in the file from line number `at` (from 0) on."""
     if not wanted:
         return True
     if wanted[0].strip() == "...":
@@ -45,7 +45,7 @@ def _runs(
     found: list[tuple[bool, int]] = []
     while at < len(lines):
         if not lines[at].strip() or lines[at].lstrip().startswith("#"):
-            at += 1  # blank lines and comments go with the statements around them
+            at += 1  # blank lines and comments go with the statements next to them
             if found:
                 found.append((True, at))
             continue

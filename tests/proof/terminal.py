@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.proof.printed import Bindings, difference
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 from workbench.chapter import chapters
 from workbench.log import Log
 from workbench.probes import free_port

@@ -18,10 +18,10 @@ from celery import Celery
 from redis import Redis
 
 from tests.field_guide.guide import entries
-from tests.labs import redis_of
-from tests.waiting import wait_until
+from tests.support.chapter_runs import private_redis
+from tests.support.waiting import wait_until
 from workbench import chapter
-from workbench.doctor.words import GUIDE
+from workbench.doctor.findings import GUIDE
 from workbench.log import Log
 from workbench.probes import consumes, free_port, is_free
 from workbench.service import Service
@@ -34,7 +34,7 @@ Doctor = Callable[..., list[dict[str, str]]]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the chapter, where chapters are."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("repository")
     source = chapter.ROOT / "chapters" / TRIAL
     shutil.copytree(source, folder / "chapters" / TRIAL, ignore=shutil.ignore_patterns("var"))
     return folder
@@ -43,7 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a Redis, and return its address without a database."""
-    yield from redis_of(tmp_path_factory)
+    yield from private_redis(tmp_path_factory)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def worker(
         service.wait()
         yield service
     finally:
-        service.murder()
+        service.kill_tree()
         service.close()
 
 
@@ -319,9 +319,9 @@ def test_no_result_backend(doctor: Doctor) -> None:
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/1", "db+sqlite:////no/such/folder/x"])
-def test_a_result_backend_that_is_away(doctor: Doctor, url: str) -> None:
+def test_a_result_backend_that_is_down(doctor: Doctor, url: str) -> None:
     url = url.format(port=free_port())
-    assert faults(doctor(TRIAL, CELERY_RESULT_BACKEND=url)) == ["backend-away"]
+    assert faults(doctor(TRIAL, CELERY_RESULT_BACKEND=url)) == ["backend-down"]
 
 
 # --- the workers ----------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ def test_a_worker_that_writes_results_elsewhere(
 def test_workers_that_never_come_to_it(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
     """The worker answers questions; its only process, which does the tasks, stands still."""
     with worker(root, env, OURS, pool="prefork --concurrency 1") as busy:
-        (child,) = [one for one in busy.family() if one.ppid() == busy.pid]
+        (child,) = [one for one in busy.process_tree() if one.ppid() == busy.pid]
         child.suspend()
         try:
             assert faults(doctor(TRIAL)) == ["probe-lost"]

@@ -12,16 +12,16 @@ import httpx
 import psutil
 import pytest
 
-from tests.labs import need_rabbitmq
-from tests.waiting import wait_until
-from tests.workbench.running import FIRST, ROOT, Run, workbench
+from tests.support.chapter_runs import need_rabbitmq
+from tests.support.terminal_run import FIRST, ROOT, Run, workbench
+from tests.support.waiting import wait_until
 from workbench import chapter, control
-from workbench.bench import find_port
+from workbench.chapter_run import find_port
 from workbench.log import Log
 from workbench.probes import free_port
 from workbench.service import Service
 
-XRAY = {"-m", "workbench", "xray"}
+XRAY = {"-m", "xray"}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_run_goes_on_without_its_xray(run: Run) -> None:
     assert run.tell("kill", "xray").stdout == "xray killed\n"
     assert httpx.get(f"http://127.0.0.1:{run.port}").status_code == 200
     run.tell("start", "xray")
-    victim = next(each for each in run.family() if set(each.cmdline()[:4]) >= XRAY)
+    victim = next(each for each in run.process_tree() if set(each.cmdline()[:4]) >= XRAY)
     victim.kill()
     run.read_until("python -m workbench start xray")
     assert run.tell("start", "xray").stdout == "xray started\n"
@@ -105,7 +105,9 @@ def test_a_silent_neighbour_doesnt_keep_a_second_terminal_waiting(run: Run) -> N
 
 
 def test_a_process_that_dies_is_reported_and_the_rest_goes_on(run: Run) -> None:
-    victim = next(process for process in run.family() if "waitress" in " ".join(process.cmdline()))
+    victim = next(
+        process for process in run.process_tree() if "waitress" in " ".join(process.cmdline())
+    )
     victim.kill()
     run.read_until("python -m workbench start web")
     assert run.tell("start", "web").stdout == "web started\n"
@@ -122,14 +124,14 @@ def test_a_second_run_hears_that_the_port_is_taken(run: Run, tmp_path: Path) -> 
 
 
 def test_ctrl_c_leaves_nothing(run: Run) -> None:
-    assert len(run.family()) > 4
+    assert len(run.process_tree()) > 4
     assert run.end() < 5
     assert run.said.endswith("Stopped.\n")
     assert run.process.returncode == 0
     assert (
         "\nTraceback" not in run.said
     )  # a worker's, about a lost broker, have its name before them
-    assert run.family() == []
+    assert run.process_tree() == []
     assert list((run.var / "runs").iterdir()) == []
 
 
@@ -169,9 +171,9 @@ def test_ctrl_c_leaves_nothing_of_rabbitmq(tmp_path: Path) -> None:
     need_rabbitmq()
     run = Run(tmp_path, "--broker", "rabbitmq")
     run.read_until("Ready")
-    assert len(run.family()) > 8
+    assert len(run.process_tree()) > 8
     assert run.end() < 5
-    assert run.family() == []
+    assert run.process_tree() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -179,10 +181,10 @@ def test_other_signals_end_it_too_even_while_it_starts(tmp_path: Path, number: i
     """A killed run can't stop anything any more: its guard does."""
     run = Run(tmp_path)
     run.read_until("Starting")
-    wait_until(lambda: len(run.family()) > 2, "its first processes")
+    wait_until(lambda: len(run.process_tree()) > 2, "its first processes")
     assert run.end(number) < 5
     assert "Traceback" not in run.said
-    assert run.family() == []
+    assert run.process_tree() == []
 
 
 def chapter_with(tmp_path: Path, procfile: str, requirements: str = "") -> Path:

@@ -5,31 +5,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workbench import chapter, control
-from workbench.doctor.around import ask, environment, page
+from workbench.doctor.environment import ask, environment, page
+from workbench.doctor.findings import DOWN, Examination, Finding
 from workbench.doctor.probe import probe, task
 from workbench.doctor.servers import backend, broker
-from workbench.doctor.words import DOWN, Finding, Visit
 from workbench.doctor.workers import workers
 
 USUAL = ["redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//"]  # where brokers are
 
 
-def examine(visit: Visit, task_id: str = "") -> Iterator[Finding]:
+def examine(examination: Examination, task_id: str = "") -> Iterator[Finding]:
     """Look at one thing after another, each of which needs the last; end with a fault."""
     yield Finding("machine", f"Python {platform.python_version()} on {platform.platform()}.")
-    yield (found := environment(visit))
+    yield (found := environment(examination))
     if found.fault:
         return
-    if not visit.running:
-        yield page(visit)
-    lab = ask(visit)
+    if not examination.running:
+        yield page(examination)
+    lab = ask(examination)
     if isinstance(lab, Finding):
         yield lab
         return
     yield Finding("app", f"{len(lab.tasks)} tasks; they go into the queue '{lab.queue}'.")
     for look in (broker, backend, workers, probe):
         try:
-            found = look(lab, visit)
+            found = look(lab, examination)
         except DOWN as error:  # it answered a moment ago
             found = refused(look.__name__, error)
         yield found
@@ -48,7 +48,7 @@ def refused(about: str, error: Exception) -> Finding:
     return Finding(about, says, "refused", "make doctor")
 
 
-def find(name: str, port: int, broker_url: str | None, runs: Path) -> Visit:
+def find(name: str, port: int, broker_url: str | None, runs: Path) -> Examination:
     """Choose what to examine: the chapter that is named, or the one that runs, or the first."""
     running = control.runs(runs)
     wanted = chapter.find(name).name if name else ""
@@ -58,7 +58,7 @@ def find(name: str, port: int, broker_url: str | None, runs: Path) -> Visit:
     env = dict(found[0].env) if found else {}
     if broker_url:
         env["CELERY_BROKER_URL"] = broker_url
-    return Visit(
+    return Examination(
         where=chapter.find(found[0].chapter if found else wanted or "01"),
         env=env,
         port=int(env.get("PORT", port)),

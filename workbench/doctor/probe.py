@@ -8,12 +8,12 @@ from celery import Celery
 from celery.exceptions import TimeoutError as NoResult
 from redis import Redis
 
-from workbench.doctor.words import ANSWERS_WITHIN, Finding, Lab, Visit, plain
+from workbench.doctor.findings import ANSWERS_WITHIN, Examination, Finding, Lab, plain
 
 PROBE_WITHIN = 10.0  # seconds, for a message through broker, worker and backend
 
 
-def probe(lab: Lab, visit: Visit) -> Finding:
+def probe(lab: Lab, examination: Examination) -> Finding:
     """Send a task that does nothing, and say how long each leg takes."""
     app, name = lab.celery(), "celery.accumulate"  # each worker has it: it returns what it gets
     elsewhere = Finding(
@@ -21,7 +21,9 @@ def probe(lab: Lab, visit: Visit) -> Finding:
         f"A worker has done it, but its result isn't at {plain(lab.backend or '')}: the worker "
         "writes to another result backend, or to none.",
         "other-backend",
-        visit.restart("set CELERY_RESULT_BACKEND in the worker's terminal, and start it again"),
+        examination.restart(
+            "set CELERY_RESULT_BACKEND in the worker's terminal, and start it again"
+        ),
     )
     done_before = times_done(app, name)
     begun = time.time()
@@ -42,7 +44,7 @@ def probe(lab: Lab, visit: Visit) -> Finding:
             f"It was sent, and nothing came back in {PROBE_WITHIN:.0f} s: the workers are busy, or "
             "many messages wait before it.",
             "probe-lost",
-            visit.restart("Ctrl-C in the worker's terminal, and start it again"),
+            examination.restart("Ctrl-C in the worker's terminal, and start it again"),
         )
     done = datetime.fromisoformat(str(result.date_done))
     done_at = (done if done.tzinfo else done.replace(tzinfo=UTC)).timestamp()

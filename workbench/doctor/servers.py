@@ -8,10 +8,10 @@ from redis import Redis
 from sqlalchemy import create_engine
 
 from workbench import probes
-from workbench.doctor.words import DOWN, Finding, Lab, Visit, plain
+from workbench.doctor.findings import DOWN, Examination, Finding, Lab, plain
 
 
-def broker(lab: Lab, visit: Visit) -> Finding:
+def broker(lab: Lab, examination: Examination) -> Finding:
     """Look at the broker: at its address, then at what answers there."""
     if not is_address(lab.broker):
         return Finding(
@@ -29,7 +29,7 @@ def broker(lab: Lab, visit: Visit) -> Finding:
     if "refused" not in str(error).lower():
         says = f"What is at {plain(lab.broker)} doesn't answer as such a broker does. ({error})"
         return Finding("broker", says, "not-a-broker", "unset CELERY_BROKER_URL")
-    elsewhere = [] if visit.running else list(filter(probes.can_connect, visit.others))
+    elsewhere = [] if examination.running else list(filter(probes.can_connect, examination.others))
     if elsewhere:
         return Finding(
             "broker",
@@ -37,8 +37,12 @@ def broker(lab: Lab, visit: Visit) -> Finding:
             "wrong-port",
             f"export CELERY_BROKER_URL={elsewhere[0]}",
         )
-    everything = f"make run CHAPTER={visit.where.name[:2]}"  # or else they type it all by hand
-    mend = visit.start("broker", everything if probes.is_free(visit.port) else "make redis")
+    everything = (
+        f"make run CHAPTER={examination.where.name[:2]}"  # or else they type it all by hand
+    )
+    mend = examination.start(
+        "broker", everything if probes.is_free(examination.port) else "make redis"
+    )
     return Finding("broker", f"Nothing listens at {plain(lab.broker)}.", "no-broker", mend)
 
 
@@ -51,7 +55,7 @@ def is_address(url: str) -> bool:
         return False
 
 
-def backend(lab: Lab, visit: Visit) -> Finding:
+def backend(lab: Lab, examination: Examination) -> Finding:
     """Look at the result backend."""
     if not lab.backend or lab.backend.startswith("disabled"):
         return Finding(
@@ -71,11 +75,11 @@ def backend(lab: Lab, visit: Visit) -> Finding:
         else:
             return Finding("backend", f"{plain(lab.backend)}, which only the probe can try.")
     except (*DOWN, ValueError) as error:
-        mend = visit.start("backend", "unset CELERY_RESULT_BACKEND")
+        mend = examination.start("backend", "unset CELERY_RESULT_BACKEND")
         return Finding(
             "backend",
             f"It doesn't answer at {plain(lab.backend)}. ({error})",
-            "backend-away",
+            "backend-down",
             mend,
         )
     return Finding("backend", f"It answers at {plain(lab.backend)}.")

@@ -6,17 +6,17 @@ from typing import Any
 import psutil
 
 from workbench import chapter
-from workbench.doctor.words import ANSWERS_WITHIN, Finding, Lab, Visit, plain
+from workbench.doctor.findings import ANSWERS_WITHIN, Examination, Finding, Lab, plain
 
 
-def workers(lab: Lab, visit: Visit) -> Finding:
+def workers(lab: Lab, examination: Examination) -> Finding:
     """Look at the workers: is one there, of this app, on this queue, with today's code?"""
     inspect: Any = lab.celery().control.inspect(timeout=ANSWERS_WITHIN)
     stats = inspect.stats() or {}
-    by_hand = next(line for line in visit.where.processes().values() if " worker" in line)
-    mend = visit.start("worker", f"cd chapters/{visit.where.name} && {by_hand}")
+    by_hand = next(line for line in examination.where.processes().values() if " worker" in line)
+    mend = examination.start("worker", f"cd chapters/{examination.where.name} && {by_hand}")
     if not stats:
-        return nobody(lab, visit, mend)
+        return nobody(lab, examination, mend)
     inspect = lab.celery().control.inspect(destination=list(stats), timeout=ANSWERS_WITHIN)
     queues, tasks = inspect.active_queues() or {}, inspect.registered() or {}
     ours = [
@@ -34,8 +34,8 @@ def workers(lab: Lab, visit: Visit) -> Finding:
     for name in ours:
         known = {task.partition(" ")[0] for task in tasks.get(name, [])}
         missing = sorted(lab.tasks - known)
-        changed = newest(visit.where) > time.time() - stats[name]["uptime"]
-        again = visit.restart(f"(Ctrl-C in the worker's terminal) {mend}")
+        changed = newest(examination.where) > time.time() - stats[name]["uptime"]
+        again = examination.restart(f"(Ctrl-C in the worker's terminal) {mend}")
         if missing and not known & lab.tasks:
             says = f"{name} is another app's: it knows {', '.join(sorted(known)) or 'no task'}."
             return Finding("workers", says, "other-app", f"kill {stats[name]['pid']}")
@@ -49,12 +49,12 @@ def workers(lab: Lab, visit: Visit) -> Finding:
     return Finding("workers", f"{', '.join(ours)}: {count} processes.")
 
 
-def nobody(lab: Lab, visit: Visit, mend: str) -> Finding:
+def nobody(lab: Lab, examination: Examination, mend: str) -> Finding:
     """Say why no worker answers: is there none, or is it on another broker?"""
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         try:
-            if "worker" in words and process.info["cwd"] == str(visit.where.path):
+            if "worker" in words and process.info["cwd"] == str(examination.where.path):
                 theirs = process.environ().get("CELERY_BROKER_URL", "its app's default")
                 if theirs != lab.broker:
                     return Finding(

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.app.backends import BACKEND_ALIASES
 from celery.exceptions import NotRegistered
 
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 CHAPTER = Path(__file__).parents[3] / "chapters/01_overview"
 
@@ -67,17 +67,17 @@ def test_the_listing_starts_work_on_a_get() -> None:
     assert "'POST'" not in said
 
 
-def test_a_name_that_no_worker_knows_is_recorded_as_not_registered(any_lab: Bench) -> None:
-    client = Celery(broker=any_lab.broker_url, backend=any_lab.result_backend)
-    result = client.send_task("tasks.my_tusk", args=[2, 3])
+def test_a_name_that_no_worker_knows_is_recorded_as_not_registered(any_lab: ChapterRun) -> None:
+    celery = Celery(broker=any_lab.broker_url, backend=any_lab.result_backend)
+    result = celery.send_task("tasks.my_tusk", args=[2, 3])
     with pytest.raises(NotRegistered, match=r"tasks\.my_tusk"):
         result.get(timeout=10)
     assert result.state == "FAILURE"
 
 
-def test_ours_starts_no_work_on_a_get(lab: Bench, visitor: httpx.Client) -> None:
+def test_ours_starts_no_work_on_a_get(lab: ChapterRun, client: httpx.Client) -> None:
     for way in ("blocking", "background", "my-task"):
-        assert visitor.get(f"{lab.url}/{way}").status_code == 405
+        assert client.get(f"{lab.url}/{way}").status_code == 405
 
 
 def test_flask_never_imports_the_tasks() -> None:
@@ -86,11 +86,11 @@ def test_flask_never_imports_the_tasks() -> None:
 
 
 def test_messages_other_than_json_are_refused(
-    any_lab: Bench, settled: Callable[..., Any], visitor: httpx.Client
+    any_lab: ChapterRun, final_status: Callable[..., Any], client: httpx.Client
 ) -> None:
-    client = Celery(broker=any_lab.broker_url, backend=any_lab.result_backend)
-    client.send_task("tasks.my_task", args=[2, 3], serializer="pickle")
-    answer = visitor.post(f"{any_lab.url}/my-task", data={"arg1": 1, "arg2": 2})
-    settled(visitor, any_lab.url + answer.headers["Location"])  # it comes after the pickle
+    celery = Celery(broker=any_lab.broker_url, backend=any_lab.result_backend)
+    celery.send_task("tasks.my_task", args=[2, 3], serializer="pickle")
+    answer = client.post(f"{any_lab.url}/my-task", data={"arg1": 1, "arg2": 2})
+    final_status(client, any_lab.url + answer.headers["Location"])  # it comes after the pickle
     refused = [line for line in any_lab.log.lines("worker") if "pickle" in line]
     assert any("Refusing to deserialize untrusted content" in line for line in refused)

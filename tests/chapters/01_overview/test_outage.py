@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.away import REFUSED_WITHIN, SILENT_WITHIN, WAYS, is_a_503, served, timed
-from workbench.bench import Bench
+from tests.support.outages import REFUSED_WITHIN, SILENT_WITHIN, WAYS, expect_503, served, timed
+from workbench.chapter_run import ChapterRun
 
 CHAPTER = Path(__file__).parents[3] / "chapters/01_overview"
 
@@ -21,7 +21,7 @@ def files(lab: Path) -> list[Path]:
     return sorted(path for path in lab.rglob("*") if path.is_file())
 
 
-def orders_and_photos(lab: Bench) -> set[Path]:
+def orders_and_photos(lab: ChapterRun) -> set[Path]:
     return {*files(lab.folder / "lab/orders"), *files(lab.folder / "lab/photos")}
 
 
@@ -29,10 +29,10 @@ def orders_and_photos(lab: Bench) -> set[Path]:
 
 
 def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
-    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Callable[..., Any]
+    any_lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: Callable[..., Any]
 ) -> None:
     def order() -> httpx.Response:
-        return visitor.post(f"{any_lab.url}/background", files={"photo": small_photo})
+        return client.post(f"{any_lab.url}/background", files={"photo": small_photo})
 
     assert order().status_code == 202  # a connection lies in the pool, and will be a dead one
     before = orders_and_photos(any_lab)
@@ -41,7 +41,7 @@ def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
     said = ""
     for _ in range(2):
         answer, seconds = timed(order)
-        is_a_503(answer)
+        expect_503(answer)
         assert seconds < REFUSED_WITHIN
         said += answer.text
     assert "Your order wasn't taken" in said
@@ -53,33 +53,31 @@ def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
         any_lab.start(name)
     answer = order()
     assert answer.status_code == 202
-    assert settled(visitor, any_lab.url + answer.headers["Location"])["state"] == "SUCCESS"
+    assert final_status(client, any_lab.url + answer.headers["Location"])["state"] == "SUCCESS"
 
 
 def test_a_stopped_backend_is_a_503_for_a_status_too(
-    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Callable[..., Any]
+    lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: Callable[..., Any]
 ) -> None:
-    address = visitor.post(f"{lab.url}/background", files={"photo": small_photo}).headers[
-        "Location"
-    ]
-    settled(visitor, lab.url + address)
+    address = client.post(f"{lab.url}/background", files={"photo": small_photo}).headers["Location"]
+    final_status(client, lab.url + address)
     lab.stop("broker")
-    answer, seconds = timed(lambda: visitor.get(lab.url + address))
-    is_a_503(answer)
+    answer, seconds = timed(lambda: client.get(lab.url + address))
+    expect_503(answer)
     assert seconds < REFUSED_WITHIN
-    assert visitor.get(f"{lab.url}/").status_code == 200, "the page itself needs no broker"
+    assert client.get(f"{lab.url}/").status_code == 200, "the page itself needs no broker"
     lab.start("broker")
-    assert visitor.get(lab.url + address).json()["state"] == "SUCCESS", "the print is there"
+    assert client.get(lab.url + address).json()["state"] == "SUCCESS", "the print is there"
 
 
 def test_a_paused_broker_is_a_503_and_heals(
-    lab: Bench, visitor: httpx.Client, small_photo: bytes
+    lab: ChapterRun, client: httpx.Client, small_photo: bytes
 ) -> None:
     def order() -> httpx.Response:
-        return visitor.post(f"{lab.url}/background", files={"photo": small_photo})
+        return client.post(f"{lab.url}/background", files={"photo": small_photo})
 
     assert order().status_code == 202
-    paused = lab.services["broker"].family()
+    paused = lab.services["broker"].process_tree()
     for process in paused:
         process.suspend()
     try:
@@ -87,14 +85,14 @@ def test_a_paused_broker_is_a_503_and_heals(
     finally:
         for process in paused:
             process.resume()
-    is_a_503(answer)
+    expect_503(answer)
     assert seconds < SILENT_WITHIN
     assert order().status_code == 202
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("way", "at_least"), [("refuses", 10), ("is silent", 30)])
-def test_celerys_defaults_keep_a_visitor_waiting(lab: Bench, way: str, at_least: int) -> None:
+def test_celerys_defaults_keep_a_visitor_waiting(lab: ChapterRun, way: str, at_least: int) -> None:
     """Send with nothing but an address for broker and backend: this is what FAIL_FAST is for."""
     server = WAYS[way]()
     backend = f"redis://127.0.0.1:{server.getsockname()[1]}/1"
@@ -120,7 +118,7 @@ CASES = [
 
 @pytest.fixture
 def web(
-    redis_lab: Bench, broker: str, part: str, way: str, tmp_path: Path
+    redis_lab: ChapterRun, broker: str, part: str, way: str, tmp_path: Path
 ) -> Iterator[tuple[str, Path]]:
     """Serve the app while a part is away; return its address and where its files lie."""
     command = "waitress-serve --listen=127.0.0.1:{port} --threads=1 app:app"
@@ -142,7 +140,7 @@ def web(
 @pytest.mark.parametrize(("broker", "part"), CASES)
 def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
     web: tuple[str, Path],
-    visitor: httpx.Client,
+    client: httpx.Client,
     small_photo: bytes,
     broker: str,
     part: str,
@@ -150,8 +148,8 @@ def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
 ) -> None:
     url, folder = web
     limit = SILENT_WITHIN if way == "is silent" else REFUSED_WITHIN
-    answer, seconds = timed(lambda: visitor.post(f"{url}/background", files={"photo": small_photo}))
-    is_a_503(answer)
+    answer, seconds = timed(lambda: client.post(f"{url}/background", files={"photo": small_photo}))
+    expect_503(answer)
     assert seconds < limit
     if part == "backend" or way == "refuses" or (broker, way) == ("redis", "drops"):
         assert files(folder) == [], "definitely refused, so nothing is left"

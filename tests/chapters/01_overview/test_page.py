@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser import NARROW, WIDE, chromium, page
-from workbench.bench import Bench
+from tests.support.browser import NARROW, WIDE, chromium, page
+from workbench.chapter_run import ChapterRun
 
 LONG = 30_000  # ms
 
@@ -40,13 +40,13 @@ def press(lab_page: Page, way: str) -> None:
 
 
 def longest_wait(lab_page: Page) -> float:
-    """Return the other visitor's longest wait since the button was pressed, in milliseconds."""
+    """Return the other client's longest wait since the button was pressed, in milliseconds."""
     found: float = lab_page.evaluate("window.pulse.longest")
     return found
 
 
 def test_the_other_visitor_freezes_one_way_and_stays_calm_the_other(
-    lab: Bench, browser: Browser, size: ViewportSize
+    lab: ChapterRun, browser: Browser, size: ViewportSize
 ) -> None:
     with page(browser, lab.url, size) as lab_page:
         expect(lab_page.locator("#now")).to_contain_text("answered in")
@@ -72,7 +72,7 @@ def test_the_other_visitor_freezes_one_way_and_stays_calm_the_other(
 
 
 def test_what_cant_be_developed_is_said_in_words(
-    lab: Bench, browser: Browser, tmp_path: Path, small_photo: bytes
+    lab: ChapterRun, browser: Browser, tmp_path: Path, small_photo: bytes
 ) -> None:
     (tmp_path / "mine.jpg").write_bytes(small_photo)
     (tmp_path / "half.jpg").write_bytes(small_photo[: len(small_photo) // 2])
@@ -86,7 +86,7 @@ def test_what_cant_be_developed_is_said_in_words(
         expect(lab_page.locator(".background [role=status]")).to_contain_text("1 developed, 1 not")
 
 
-def test_no_photo_chosen_is_said(lab: Bench, browser: Browser) -> None:
+def test_no_photo_chosen_is_said(lab: ChapterRun, browser: Browser) -> None:
     with page(browser, lab.url, WIDE) as lab_page:
         choose_only(lab_page)
         lab_page.locator("#background").click()
@@ -95,7 +95,7 @@ def test_no_photo_chosen_is_said(lab: Bench, browser: Browser) -> None:
 
 @pytest.mark.slow
 def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
-    lab: Bench, browser: Browser
+    lab: ChapterRun, browser: Browser
 ) -> None:
     lab.stop("worker")
     with page(browser, lab.url, WIDE) as lab_page:
@@ -106,7 +106,7 @@ def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
         expect(lab_page.locator(".background .prints img")).to_have_count(1, timeout=LONG)
 
 
-def test_the_articles_task_answers_on_the_page(lab: Bench, browser: Browser) -> None:
+def test_the_articles_task_answers_on_the_page(lab: ChapterRun, browser: Browser) -> None:
     with page(browser, lab.url, NARROW, color_scheme="dark") as lab_page:
         lab_page.locator("[name=arg1]").fill("20")
         lab_page.locator("[name=arg2]").fill("22")
@@ -116,7 +116,7 @@ def test_the_articles_task_answers_on_the_page(lab: Bench, browser: Browser) -> 
         assert max(map(int, re.findall(r"\d+", dark)[:3])) < 64
 
 
-def test_everything_can_be_reached_by_keyboard(lab: Bench, browser: Browser) -> None:
+def test_everything_can_be_reached_by_keyboard(lab: ChapterRun, browser: Browser) -> None:
     with page(browser, lab.url, WIDE) as lab_page:
         reached = set()
         for _ in range(16):

@@ -1,7 +1,7 @@
 """Erratum f: who else waits while one request develops a photo depends on the server.
 
 Each server gets the same sample photo, and a connection on which nobody says anything, such as
-browsers open ahead of need. Measured is how long a second visitor waits, as a share of the photo.
+browsers open ahead of need. Measured is how long a second client waits, as a share of the photo.
 """
 
 import re
@@ -15,7 +15,7 @@ import httpx
 import pytest
 from gunicorn.config import Config
 
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 from workbench.log import Log
 from workbench.probes import answers_http, free_port
 from workbench.service import Service
@@ -33,14 +33,14 @@ SERVERS = {
 
 @pytest.fixture(params=SERVERS)
 def server(
-    request: pytest.FixtureRequest, redis_lab: Bench, tmp_path: Path
+    request: pytest.FixtureRequest, redis_lab: ChapterRun, tmp_path: Path
 ) -> Iterator[tuple[str, tuple[bool, bool]]]:
     """Serve the app; return the address, and whether a photo and an idle connection block it."""
     for url in served(request.param, redis_lab, tmp_path):
         yield url, SERVERS[request.param]
 
 
-def served(command: str, redis_lab: Bench, tmp_path: Path) -> Iterator[str]:
+def served(command: str, redis_lab: ChapterRun, tmp_path: Path) -> Iterator[str]:
     """Serve the app, and yield the address."""
     port = free_port()
     service = Service(
@@ -60,7 +60,7 @@ def served(command: str, redis_lab: Bench, tmp_path: Path) -> Iterator[str]:
 
 
 def heartbeat(url: str, seconds: float) -> float:
-    """Return how long another visitor waits, at most so many seconds."""
+    """Return how long another client waits, at most so many seconds."""
     started = time.monotonic()
     try:
         assert httpx.get(f"{url}/heartbeat", timeout=seconds).status_code == 204
@@ -108,7 +108,7 @@ def test_gunicorn_kills_a_slow_request_after_30_seconds() -> None:
 
 @pytest.mark.slow
 def test_four_threads_are_busy_with_four_photos(
-    redis_lab: Bench, tmp_path: Path, sample_photo: bytes
+    redis_lab: ChapterRun, tmp_path: Path, sample_photo: bytes
 ) -> None:
     for url in served(
         "waitress-serve --threads=4 --listen=127.0.0.1:{} app:app", redis_lab, tmp_path
@@ -140,7 +140,7 @@ def test_who_is_held_up_by_an_idle_connection(server: tuple[str, tuple[bool, boo
 
 
 def test_the_chapters_own_server_blocks_and_an_idle_connection_changes_nothing(
-    lab: Bench, sample_photo: bytes
+    lab: ChapterRun, sample_photo: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", lab.port)):
         assert heartbeat(lab.url, 5) < 1

@@ -10,14 +10,14 @@ from celery import Celery
 from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 QUICK = "--pool solo --without-mingle --without-gossip"
 
 
 @pytest.fixture
-def rpc(lab: Bench) -> Iterator[Celery]:
+def rpc(lab: ChapterRun) -> Iterator[Celery]:
     """Run one more worker, which sends results back by rpc; return an app that talks to it."""
     command = f"celery -A make_celery worker -Q rpc -n rpc@%h {QUICK} --loglevel INFO"
     lab.add("rpc", f"env CELERY_RESULT_BACKEND=rpc:// {command}")
@@ -30,7 +30,7 @@ def rpc(lab: Bench) -> Iterator[Celery]:
     del lab.services["rpc"]
 
 
-def test_rpc_results_reach_only_the_thread_that_sent(lab: Bench, rpc: Celery) -> None:
+def test_rpc_results_reach_only_the_thread_that_sent(lab: ChapterRun, rpc: Celery) -> None:
     result = rpc.send_task("tasks.my_task", [2, 3])
     words = f"{result.id}] succeeded"
     wait_until(lambda: any(words in line for line in lab.log.lines("rpc")), words)
@@ -52,7 +52,7 @@ def test_rpc_results_reach_only_the_thread_that_sent(lab: Bench, rpc: Celery) ->
     assert result.get(timeout=10) == 5, "in the thread that sent it"
 
 
-def test_without_a_backend_nobody_can_be_asked(lab: Bench) -> None:
+def test_without_a_backend_nobody_can_be_asked(lab: ChapterRun) -> None:
     result = Celery(broker=lab.broker_url).send_task("tasks.my_task", [2, 3], queue="lab")
     words = f"{result.id}] succeeded"
     wait_until(lambda: any(words in line for line in lab.log.lines("worker")), words)
@@ -65,13 +65,13 @@ def test_without_a_backend_nobody_can_be_asked(lab: Bench) -> None:
 
 @pytest.mark.slow
 def test_without_a_backend_the_lab_says_so_and_develops_all_the_same(
-    tmp_path: Path, visitor: httpx.Client, small_photo: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, client: httpx.Client, small_photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CELERY_RESULT_BACKEND", "disabled://")
-    with Bench("02", folder=tmp_path) as lab:
-        answer = visitor.post(f"{lab.url}/photos", files={"photo": small_photo})
+    with ChapterRun("02", folder=tmp_path) as lab:
+        answer = client.post(f"{lab.url}/photos", files={"photo": small_photo})
         assert answer.status_code == 202
-        status = visitor.get(lab.url + answer.headers["Location"])
-        assert status.status_code == visitor.get(f"{lab.url}/photos").status_code == 503
+        status = client.get(lab.url + answer.headers["Location"])
+        assert status.status_code == client.get(f"{lab.url}/photos").status_code == 503
         assert "name one in CELERY_RESULT_BACKEND" in status.json()["detail"]
         wait_until(lambda: list(tmp_path.rglob("prints/*/large.jpg")), "the print")

@@ -8,28 +8,28 @@ import httpx
 import pytest
 from celery import Celery
 
-from tests.labs import need_rabbitmq
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.chapter_runs import need_rabbitmq
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
-Settled = Callable[[httpx.Client, str], dict[str, Any]]
-Labs = Callable[[str, str], Bench]
+FinalStatus = Callable[[httpx.Client, str], dict[str, Any]]
+StartRun = Callable[[str, str], ChapterRun]
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
-def lab_of_a_broker(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Bench]:
-    bench = labs(request.param, "redis")
-    yield bench
-    bench.start_all()
+def lab_of_a_broker(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterRun]:
+    chapter_run = labs(request.param, "redis")
+    yield chapter_run
+    chapter_run.start_all()
 
 
-def is_rabbitmq(lab: Bench) -> bool:
+def is_rabbitmq(lab: ChapterRun) -> bool:
     return lab.broker_url.startswith("amqp")
 
 
-def hand_in(visitor: httpx.Client, lab: Bench, photo: bytes) -> str:
+def hand_in(client: httpx.Client, lab: ChapterRun, photo: bytes) -> str:
     def send() -> httpx.Response | None:
-        answer = visitor.post(f"{lab.url}/photos", files={"photo": photo})
+        answer = client.post(f"{lab.url}/photos", files={"photo": photo})
         return answer if answer.status_code == 202 else None  # 503: a connection from before
 
     accepted = wait_until(send, "the order to be accepted")
@@ -37,8 +37,8 @@ def hand_in(visitor: httpx.Client, lab: Bench, photo: bytes) -> str:
     return str(accepted.json()["id"])
 
 
-def state(visitor: httpx.Client, lab: Bench, order: str) -> str:
-    return str(visitor.get(f"{lab.url}/tasks/{order}").json()["state"])
+def state(client: httpx.Client, lab: ChapterRun, order: str) -> str:
+    return str(client.get(f"{lab.url}/tasks/{order}").json()["state"])
 
 
 # --- a worker that doesn't know the task ---------------------------------------------------------
@@ -46,15 +46,15 @@ def state(visitor: httpx.Client, lab: Bench, order: str) -> str:
 
 @pytest.mark.slow
 def test_a_worker_that_knows_no_task_takes_it_and_fails(
-    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
     lab.stop("worker")
     quick = "--pool solo --without-mingle --without-gossip"
     lab.add("stranger", f"celery worker -Q lab -n stranger@%h {quick}")
     lab.start("stranger")
     try:
-        order = hand_in(visitor, lab, small_photo)
-        status = settled(visitor, f"{lab.url}/tasks/{order}")
+        order = hand_in(client, lab, small_photo)
+        status = final_status(client, f"{lab.url}/tasks/{order}")
         assert status["state"] == "FAILURE"
         assert status["error"] == {"type": "NotRegistered", "message": "'tasks.develop'"}
     finally:
@@ -66,19 +66,19 @@ def test_a_worker_that_knows_no_task_takes_it_and_fails(
 
 
 @pytest.fixture
-def second(lab_of_a_broker: Bench) -> Iterator[Bench]:
+def second(lab_of_a_broker: ChapterRun) -> Iterator[ChapterRun]:
     """Run a second worker beside the lab's own."""
-    bench = lab_of_a_broker
-    bench.add("second", "celery -A make_celery worker --concurrency 2 -n second@%h")
-    bench.start("second")
-    yield bench
-    bench.stop("second")
-    del bench.services["second"]
+    chapter_run = lab_of_a_broker
+    chapter_run.add("second", "celery -A make_celery worker --concurrency 2 -n second@%h")
+    chapter_run.start("second")
+    yield chapter_run
+    chapter_run.stop("second")
+    del chapter_run.services["second"]
 
 
 @pytest.mark.slow
 def test_of_two_workers_one_is_killed(
-    second: Bench, visitor: httpx.Client, sample_photo: bytes
+    second: ChapterRun, client: httpx.Client, sample_photo: bytes
 ) -> None:
     lab, inspect = second, Celery(broker=second.broker_url).control.inspect(timeout=1)
 
@@ -88,20 +88,20 @@ def test_of_two_workers_one_is_killed(
         own = [tasks for name, tasks in answers.items() if not name.startswith("second@")]
         return [task["id"] for tasks in own for task in tasks]
 
-    orders = [hand_in(visitor, lab, sample_photo) for _ in range(10)]
+    orders = [hand_in(client, lab, sample_photo) for _ in range(10)]
     wait_until(lambda: len(held("active")) == 2, "two to be begun")
     fetched = held("reserved")
     lab.kill("worker")
-    begun = [order for order in orders if state(visitor, lab, order) == "STARTED"]
+    begun = [order for order in orders if state(client, lab, order) == "STARTED"]
     assert fetched, "the killed worker had fetched more than it had begun"
 
     def done() -> int:
-        return [state(visitor, lab, order) for order in orders].count("SUCCESS")
+        return [state(client, lab, order) for order in orders].count("SUCCESS")
 
     # The two that were begun are lost. What was only fetched: see below.
     expected = 8 if is_rabbitmq(lab) else 8 - len(fetched)
     wait_until(lambda: done() >= expected, f"{expected} of ten, by the second worker", 40)
-    states = {order: state(visitor, lab, order) for order in orders}
+    states = {order: state(client, lab, order) for order in orders}
     lost = [order for order in begun if states[order] == "STARTED"]
     assert len(lost) == 2, "what was begun stays so, for nobody"
     for order in fetched:
@@ -112,10 +112,10 @@ def test_of_two_workers_one_is_killed(
 # --- the broker is restarted while messages wait -------------------------------------------------
 
 
-def order_and_restart(lab: Bench, visitor: httpx.Client, photo: bytes, way: str) -> str:
+def order_and_restart(lab: ChapterRun, client: httpx.Client, photo: bytes, way: str) -> str:
     """Hand a photo in while no worker runs, stop or kill the broker, and start both again."""
     lab.stop("worker")
-    order = hand_in(visitor, lab, photo)
+    order = hand_in(client, lab, photo)
     getattr(lab, way)("broker")
     lab.start("broker")
     lab.start("worker")
@@ -124,33 +124,33 @@ def order_and_restart(lab: Bench, visitor: httpx.Client, photo: bytes, way: str)
 
 @pytest.mark.slow
 def test_messages_survive_a_broker_that_is_stopped(
-    lab_of_a_broker: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    lab_of_a_broker: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
-    order = order_and_restart(lab_of_a_broker, visitor, small_photo, "stop")
-    status = settled(visitor, f"{lab_of_a_broker.url}/tasks/{order}")
+    order = order_and_restart(lab_of_a_broker, client, small_photo, "stop")
+    status = final_status(client, f"{lab_of_a_broker.url}/tasks/{order}")
     assert status["state"] == "SUCCESS"
 
 
 @pytest.mark.slow
 def test_messages_in_a_redis_that_is_killed_are_lost(
-    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
-    order = order_and_restart(lab, visitor, small_photo, "kill")
-    later = hand_in(visitor, lab, small_photo)
-    assert settled(visitor, f"{lab.url}/tasks/{later}")["state"] == "SUCCESS"
-    assert state(visitor, lab, order) == "PENDING", "it is lost: a later one is done"
+    order = order_and_restart(lab, client, small_photo, "kill")
+    later = hand_in(client, lab, small_photo)
+    assert final_status(client, f"{lab.url}/tasks/{later}")["state"] == "SUCCESS"
+    assert state(client, lab, order) == "PENDING", "it is lost: a later one is done"
 
 
 @pytest.mark.slow
 def test_messages_that_rabbitmq_has_confirmed_survive_a_kill(
-    visitor: httpx.Client,
+    client: httpx.Client,
     small_photo: bytes,
-    settled: Settled,
+    final_status: FinalStatus,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     need_rabbitmq()
     monkeypatch.setenv("LAB_CELERY__broker_transport_options", '{"confirm_publish": true}')
-    with Bench("02", broker="rabbitmq", folder=tmp_path) as lab:
-        order = order_and_restart(lab, visitor, small_photo, "kill")
-        assert settled(visitor, f"{lab.url}/tasks/{order}")["state"] == "SUCCESS"
+    with ChapterRun("02", broker="rabbitmq", folder=tmp_path) as lab:
+        order = order_and_restart(lab, client, small_photo, "kill")
+        assert final_status(client, f"{lab.url}/tasks/{order}")["state"] == "SUCCESS"

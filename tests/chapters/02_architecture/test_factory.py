@@ -21,7 +21,7 @@ from celery.signals import before_task_publish
 from flask import Flask
 from PIL import Image
 
-from tests.labs import redis_of
+from tests.support.chapter_runs import private_redis
 
 CHAPTER = Path(__file__).parents[3] / "chapters/02_architecture"
 CreateApp = Callable[..., Flask]
@@ -43,7 +43,7 @@ def package() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from redis_of(tmp_path_factory)
+    yield from private_redis(tmp_path_factory)
 
 
 @pytest.fixture
@@ -88,14 +88,14 @@ def test_each_of_two_apps_sends_to_its_own_broker_and_writes_into_its_own_databa
 ) -> None:
     first, second = two_apps
 
-    def visit(app: Flask, arg1: int) -> None:
+    def api(app: Flask, arg1: int) -> None:
         form = {"arg1": arg1, "arg2": 0}
         assert app.test_client().post("/my-task", data=form).status_code == 202
 
     for app, arg1 in ((first, 1), (second, 2), (first, 3)):
-        visit(app, arg1)
+        api(app, arg1)
     for app, arg1 in ((first, 4), (second, 5)):  # and in another thread
-        thread = Thread(target=visit, args=(app, arg1))
+        thread = Thread(target=api, args=(app, arg1))
         thread.start()
         thread.join()
 
@@ -232,9 +232,9 @@ def test_what_is_wrong_with_the_labs_own_database_is_said_of_that_one(
 ) -> None:
     (tmp_path / "lab.sqlite").write_bytes(content)
     urls = {"broker_url": f"{redis_url}/0", "result_backend": f"{redis_url}/1"}
-    visitor = package.create_app({"DIR": tmp_path, "CELERY": urls}).test_client()
+    client = package.create_app({"DIR": tmp_path, "CELERY": urls}).test_client()
     form = {"arg1": 1, "arg2": 2}
-    for answer in (visitor.get(f"/tasks/{uuid4()}"), visitor.post("/my-task", data=form)):
+    for answer in (client.get(f"/tasks/{uuid4()}"), client.post("/my-task", data=form)):
         assert answer.status_code == 503
         assert answer.json
         assert answer.json["detail"] == (
@@ -248,9 +248,9 @@ def test_what_is_wrong_with_a_database_for_results_is_said_of_the_backend(
     urls = {"broker_url": f"{redis_url}/0", "result_backend": f"db+sqlite:///{tmp_path}"}
     app = package.create_app({"DIR": tmp_path, "CELERY": urls})
     assert app.test_cli_runner().invoke(args=["init-db"]).exit_code == 0
-    visitor = app.test_client()
-    sent = visitor.post("/my-task", data={"arg1": 1, "arg2": 2})
-    answer = visitor.get(sent.headers["Location"])
+    client = app.test_client()
+    sent = client.post("/my-task", data={"arg1": 1, "arg2": 2})
+    answer = client.get(sent.headers["Location"])
     assert answer.status_code == 503
     assert answer.json
     assert answer.json["detail"] == (

@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.away import REFUSED_WITHIN, SILENT_WITHIN, WAYS, is_a_503, served, timed
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.outages import REFUSED_WITHIN, SILENT_WITHIN, WAYS, expect_503, served, timed
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
-Settled = Callable[[httpx.Client, str], dict[str, Any]]
+FinalStatus = Callable[[httpx.Client, str], dict[str, Any]]
 PHOTO = "6a8f12a0-0000-4000-8000-000000000001"
 ORDER = "6a8f12a0-0000-4000-8000-000000000002"
 
 
 def is_a_503_within(seconds: float, ask: Callable[[], httpx.Response]) -> str:
     answer, passed = timed(ask)
-    is_a_503(answer)
+    expect_503(answer)
     assert passed < seconds
     return answer.text
 
@@ -53,13 +53,15 @@ def what_is_left_was_said(
     assert [then <= now for then, now in zip(before, after, strict=True)] == [True] * 3
 
 
-class Visit:
-    """What a visitor of one lab can ask, once one photo of his is developed."""
+class LabApi:
+    """What a client of one lab can ask, once one photo of his is developed."""
 
-    def __init__(self, visitor: httpx.Client, lab: Bench, photo: bytes, settled: Settled) -> None:
-        self.visitor, self.url, self.photo, self.settled = visitor, lab.url, photo, settled
+    def __init__(
+        self, client: httpx.Client, lab: ChapterRun, photo: bytes, final_status: FinalStatus
+    ) -> None:
+        self.client, self.url, self.photo, self.final_status = client, lab.url, photo, final_status
         self.order_address = self.url + wait_until(self.accepted, "an order to be accepted")
-        settled(visitor, self.order_address)
+        final_status(client, self.order_address)
         first = self.gallery().json()["photos"][0]
         self.again_address = self.url + first["again"]
 
@@ -68,26 +70,26 @@ class Visit:
         return str(self.hand_in().headers.get("Location", ""))
 
     def hand_in(self) -> httpx.Response:
-        return self.visitor.post(f"{self.url}/photos", files={"photo": self.photo})
+        return self.client.post(f"{self.url}/photos", files={"photo": self.photo})
 
     def again(self) -> httpx.Response:
-        return self.visitor.post(self.again_address)
+        return self.client.post(self.again_address)
 
     def status(self) -> httpx.Response:
-        return self.visitor.get(self.order_address)
+        return self.client.get(self.order_address)
 
     def gallery(self) -> httpx.Response:
-        return self.visitor.get(f"{self.url}/photos")
+        return self.client.get(f"{self.url}/photos")
 
     def page(self) -> httpx.Response:
-        return self.visitor.get(f"{self.url}/")
+        return self.client.get(f"{self.url}/")
 
     def all_is_well(self) -> None:
         """Check that both ways to order work, to their end."""
         for order in (self.hand_in, self.again):
             answer = order()
             assert answer.status_code == 202
-            assert self.settled(self.visitor, self.url + answer.json()["status"])["state"] == (
+            assert self.final_status(self.client, self.url + answer.json()["status"])["state"] == (
                 "SUCCESS"
             )
         assert self.status().json()["state"] == "SUCCESS"
@@ -95,13 +97,13 @@ class Visit:
 
 
 @contextmanager
-def away(lab: Bench, server: str, way: str) -> Iterator[None]:
+def away(lab: ChapterRun, server: str, way: str) -> Iterator[None]:
     """Stop a server, or pause it; and bring it back."""
-    family = lab.services[server].family()
+    processes = lab.services[server].process_tree()
     if way == "stopped":
         lab.stop(server)
     else:
-        for process in family:
+        for process in processes:
             process.suspend()
     try:
         yield
@@ -109,7 +111,7 @@ def away(lab: Bench, server: str, way: str) -> Iterator[None]:
         if way == "stopped":
             lab.start(server)
         else:
-            for process in family:
+            for process in processes:
                 process.resume()
 
 
@@ -117,41 +119,41 @@ def away(lab: Bench, server: str, way: str) -> Iterator[None]:
 
 
 def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_heals(
-    any_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    any_lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
     lab = any_lab
-    visit = Visit(visitor, lab, small_photo, settled)  # its connection will be a dead one
+    api = LabApi(client, lab, small_photo, final_status)  # its connection will be a dead one
     web, before = lab.services["web"].pid, kept(lab.folder / "lab")
     lab.stop("broker")
     said = ""
-    for order in (visit.hand_in, visit.again, visit.hand_in, visit.again):
+    for order in (api.hand_in, api.again, api.hand_in, api.again):
         said += is_a_503_within(REFUSED_WITHIN, order)
     assert "Your order wasn't taken" in said
     what_is_left_was_said(before, kept(lab.folder / "lab"), said)
 
-    for look in (visit.status, visit.gallery):
+    for look in (api.status, api.gallery):
         if lab.result_backend.startswith(lab.broker_url.removesuffix("/0")):
             is_a_503_within(REFUSED_WITHIN, look)  # it was the backend, too
         else:
             answer, seconds = timed(look)
             assert answer.status_code == 200
             assert seconds < REFUSED_WITHIN
-    assert visit.page().status_code == 200, "the page itself needs no broker"
+    assert api.page().status_code == 200, "the page itself needs no broker"
 
     lab.start("broker")
-    visit.all_is_well()
+    api.all_is_well()
     assert lab.services["web"].pid == web, "without a restart"
 
 
 def test_the_gallery_answers_while_orders_are_refused(
-    database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    database_lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
-    visit = Visit(visitor, database_lab, small_photo, settled)
+    api = LabApi(client, database_lab, small_photo, final_status)
     with away(database_lab, "broker", "stopped"), ThreadPoolExecutor() as pool:
-        refused = [pool.submit(visit.hand_in) for _ in range(80)]
+        refused = [pool.submit(api.hand_in) for _ in range(80)]
         looks = []
         while not all(order.done() for order in refused):
-            looks.append(visit.gallery().status_code)
+            looks.append(api.gallery().status_code)
     assert {order.result().status_code for order in refused} == {503}
     assert set(looks) == {200}
 
@@ -159,61 +161,61 @@ def test_the_gallery_answers_while_orders_are_refused(
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["stopped", "paused"])
 def test_without_a_backend_an_order_is_refused_or_kept_but_never_lost(
-    labs: Callable[[str, str], Bench],
-    visitor: httpx.Client,
+    labs: Callable[[str, str], ChapterRun],
+    client: httpx.Client,
     small_photo: bytes,
-    settled: Settled,
+    final_status: FinalStatus,
     way: str,
 ) -> None:
     """A connection that was alive a moment ago may take its time to notice: the queue is there."""
     lab = labs("rabbitmq", "redis")
     limit = REFUSED_WITHIN if way == "stopped" else SILENT_WITHIN
-    visit = Visit(visitor, lab, small_photo, settled)
+    api = LabApi(client, lab, small_photo, final_status)
     before = kept(lab.folder / "lab")
     accepted = []
     with away(lab, "backend", way):
-        for order in (visit.hand_in, visit.again) * 4:
+        for order in (api.hand_in, api.again) * 4:
             answer, seconds = timed(order)
             assert seconds < limit
             if answer.status_code == 202:
                 accepted.append(answer.json()["id"])
             else:
-                is_a_503(answer)
+                expect_503(answer)
                 assert "Your order wasn't taken" in answer.text
         now = kept(lab.folder / "lab")
         files, photos, orders = (new - old for old, new in zip(before, now, strict=True))
         assert orders == set(accepted)
         assert files == photos
-        for look in (visit.status, visit.gallery):
+        for look in (api.status, api.gallery):
             assert "result backend" in is_a_503_within(limit, look)
-        assert visit.page().status_code == 200
+        assert api.page().status_code == 200
     for found in accepted:
-        assert settled(visitor, f"{lab.url}/tasks/{found}")["state"] == "SUCCESS"
-    visit.all_is_well()
+        assert final_status(client, f"{lab.url}/tasks/{found}")["state"] == "SUCCESS"
+    api.all_is_well()
 
 
 @pytest.mark.slow  # chapter 1 proves the same settings each time
 def test_a_paused_broker_is_a_503_and_heals(
-    lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled
+    lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
-    visit = Visit(visitor, lab, small_photo, settled)
+    api = LabApi(client, lab, small_photo, final_status)
     before = kept(lab.folder / "lab")
     with away(lab, "broker", "paused"), ThreadPoolExecutor() as pool:
-        asked = [visit.hand_in, visit.again, visit.status, visit.gallery]
+        asked = [api.hand_in, api.again, api.status, api.gallery]
         answers = list(pool.map(timed, asked))
     for answer, seconds in answers:
-        is_a_503(answer)
+        expect_503(answer)
         assert seconds < SILENT_WITHIN
     said = "".join(answer.text for answer, _ in answers)
     what_is_left_was_said(before, kept(lab.folder / "lab"), said)
-    visit.all_is_well()
+    api.all_is_well()
 
 
 # --- a database for results that can't be read ---------------------------------------------------
 
 
 @contextmanager
-def unreadable(lab: Bench, way: str) -> Iterator[None]:
+def unreadable(lab: ChapterRun, way: str) -> Iterator[None]:
     """Put something in the place of the database for results that isn't one."""
     path = Path(urlsplit(lab.result_backend).path.removeprefix("/"))
     aside = path.with_name("aside")
@@ -235,40 +237,48 @@ each_way = pytest.mark.parametrize("way", ["garbage", "directory"])
 @each_way
 @pytest.mark.slow
 def test_an_unreadable_database_for_results_is_a_503_and_heals(
-    database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled, way: str
+    database_lab: ChapterRun,
+    client: httpx.Client,
+    small_photo: bytes,
+    final_status: FinalStatus,
+    way: str,
 ) -> None:
-    visit = Visit(visitor, database_lab, small_photo, settled)
+    api = LabApi(client, database_lab, small_photo, final_status)
     for _ in range(4):  # each of the server's threads has opened it once
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda _: visit.status().raise_for_status(), range(8)))
+            list(pool.map(lambda _: api.status().raise_for_status(), range(8)))
     with unreadable(database_lab, way):
-        for look in (visit.status, visit.gallery):
+        for look in (api.status, api.gallery):
             assert "result backend" in is_a_503_within(REFUSED_WITHIN, look)
-        assert visit.page().status_code == 200
-    visit.all_is_well()
+        assert api.page().status_code == 200
+    api.all_is_well()
 
 
 @pytest.mark.slow
 @each_way
 def test_a_server_that_starts_without_a_database_for_results_says_so_in_time(
-    database_lab: Bench, visitor: httpx.Client, small_photo: bytes, settled: Settled, way: str
+    database_lab: ChapterRun,
+    client: httpx.Client,
+    small_photo: bytes,
+    final_status: FinalStatus,
+    way: str,
 ) -> None:
-    visit = Visit(visitor, database_lab, small_photo, settled)
+    api = LabApi(client, database_lab, small_photo, final_status)
     database_lab.stop("web")
     with unreadable(database_lab, way):
         database_lab.start("web")
         before = kept(database_lab.folder / "lab")
         with ThreadPoolExecutor() as pool:
-            ordered, *looked = list(pool.map(timed, [visit.hand_in, visit.status, visit.gallery]))
+            ordered, *looked = list(pool.map(timed, [api.hand_in, api.status, api.gallery]))
         answer, seconds = ordered
         assert seconds < REFUSED_WITHIN
         if answer.status_code != 202:  # the queue is there, and could take it
-            is_a_503(answer)
+            expect_503(answer)
             assert kept(database_lab.folder / "lab") == before
         for answer, seconds in looked:
-            is_a_503(answer)
+            expect_503(answer)
             assert seconds < SILENT_WITHIN, "Celery tries eleven times to make its tables"
-    visit.all_is_well()
+    api.all_is_well()
 
 
 # --- each way of being away, for broker and backend, alone ---------------------------------------
@@ -281,7 +291,7 @@ WEB = (
 
 @pytest.fixture
 def web(
-    labs: Callable[[str, str], Bench],
+    labs: Callable[[str, str], ChapterRun],
     small_photo: bytes,
     broker: str,
     part: str,
@@ -316,7 +326,7 @@ CASES = [
 @pytest.mark.parametrize(("broker", "part", "way"), CASES)
 def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
     web: str,
-    visitor: httpx.Client,
+    client: httpx.Client,
     small_photo: bytes,
     tmp_path: Path,
     broker: str,
@@ -326,11 +336,11 @@ def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
     limit = SILENT_WITHIN if way == "is silent" else REFUSED_WITHIN
     before = kept(tmp_path)
     asked: list[Callable[[], httpx.Response]] = [
-        lambda: visitor.post(f"{web}/photos", files={"photo": small_photo}),
-        lambda: visitor.post(f"{web}/photos/{PHOTO}/orders"),
-        lambda: visitor.post(f"{web}/my-task", data={"arg1": 1, "arg2": 2}),
-        lambda: visitor.get(f"{web}/tasks/{ORDER}"),
-        lambda: visitor.get(f"{web}/photos"),
+        lambda: client.post(f"{web}/photos", files={"photo": small_photo}),
+        lambda: client.post(f"{web}/photos/{PHOTO}/orders"),
+        lambda: client.post(f"{web}/my-task", data={"arg1": 1, "arg2": 2}),
+        lambda: client.get(f"{web}/tasks/{ORDER}"),
+        lambda: client.get(f"{web}/photos"),
     ]
     orders, looks = asked[:3], asked[3:]
     with ThreadPoolExecutor() as pool:  # as many visitors as the server has threads
@@ -338,7 +348,7 @@ def test_away_is_said_in_time_and_what_was_refused_leaves_nothing(
     for answer, seconds in answers:
         assert seconds < limit
         if part == "backend" or answer.request.method == "POST":
-            is_a_503(answer)
+            expect_503(answer)
         else:
             assert answer.status_code == 200
             assert "PENDING" in answer.text

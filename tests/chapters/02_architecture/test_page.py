@@ -9,9 +9,17 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 
-from tests.browser import NARROW, WIDE, chromium, nothing_sticks_out, page, photo_file, tab_to
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.browser import (
+    NARROW,
+    WIDE,
+    chromium,
+    expect_no_horizontal_scroll,
+    page,
+    photo_file,
+    tab_to,
+)
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 LONG = 30_000  # ms
 AWAY = "The server is away. Is it still running?"
@@ -36,14 +44,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def empty_lab(lab: Bench, visitor: httpx.Client) -> Bench:
+def empty_lab(lab: ChapterRun, client: httpx.Client) -> ChapterRun:
     """Use a lab that nobody has brought a photo to."""
     with closing(sqlite3.connect(lab.folder / "lab/lab.sqlite")) as database, database:
         database.execute('delete from "order"')
         database.execute("delete from photo")
     for name in ("photos", "prints"):
         shutil.rmtree(lab.folder / "lab" / name, ignore_errors=True)
-    assert visitor.get(f"{lab.url}/photos").json() == {"photos": []}
+    assert client.get(f"{lab.url}/photos").json() == {"photos": []}
     return lab
 
 
@@ -65,7 +73,7 @@ def counts(lab_page: Page) -> list[str]:
     ],
 )
 def test_six_sample_photos_pass_through_the_parts_and_become_prints(
-    empty_lab: Bench, browser: Browser, size: ViewportSize, scheme: str, by_keyboard: bool
+    empty_lab: ChapterRun, browser: Browser, size: ViewportSize, scheme: str, by_keyboard: bool
 ) -> None:
     with page(browser, empty_lab.url, size, color_scheme=scheme) as lab_page:
         expect(lab_page.locator("#says")).to_have_text("0 waiting, 0 in work, 0 developed.")
@@ -76,7 +84,7 @@ def test_six_sample_photos_pass_through_the_parts_and_become_prints(
         else:
             lab_page.locator("#samples").click()
         expect(lab_page.locator(".card")).to_have_count(6)
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
         expect(lab_page.locator("#says")).to_have_text(
             "0 waiting, 0 in work, 6 developed.", timeout=LONG
         )
@@ -101,12 +109,12 @@ def test_six_sample_photos_pass_through_the_parts_and_become_prints(
         for work in lab_page.locator(".card .time").all_inner_texts():
             assert work.endswith(" s of work")
         expect(lab_page.locator("#samples")).to_be_enabled()
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
 
 
 @pytest.mark.slow
 def test_own_photos_are_developed_whatever_their_names(
-    empty_lab: Bench, browser: Browser, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     names = ["mine.jpg", "<img src=x onerror='window.evil = 1'>", "long" * 60 + ".jpg"]
     with page(browser, empty_lab.url, NARROW) as lab_page:
@@ -114,13 +122,13 @@ def test_own_photos_are_developed_whatever_their_names(
         expect(lab_page.locator(".card .print")).to_have_count(3)
         assert sorted(lab_page.locator(".card .name").all_inner_texts()) == sorted(names)
         assert lab_page.evaluate("window.evil") is None
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
         hand_in(lab_page, photo_file(small_photo))
         expect(lab_page.locator(".card .print")).to_have_count(4)  # the same file once more
 
 
 def test_what_cant_be_developed_is_said_in_words(
-    empty_lab: Bench, browser: Browser, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
         hand_in(
@@ -146,20 +154,20 @@ def test_what_cant_be_developed_is_said_in_words(
 
 @pytest.mark.slow
 def test_a_page_that_is_opened_later_shows_the_gallery_and_develops_again_by_keyboard(
-    empty_lab: Bench, browser: Browser, visitor: httpx.Client, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, client: httpx.Client, small_photo: bytes
 ) -> None:
     for name in ("older.jpg", "newer.jpg"):
-        visitor.post(f"{empty_lab.url}/photos", files={"photo": (name, small_photo)})
+        client.post(f"{empty_lab.url}/photos", files={"photo": (name, small_photo)})
     with page(browser, empty_lab.url, WIDE) as lab_page:
         expect(lab_page.locator(".card .print")).to_have_count(2)
         assert lab_page.locator(".card .name").all_inner_texts() == ["newer.jpg", "older.jpg"]
-        first = visitor.get(f"{empty_lab.url}/photos").json()["photos"][0]["order"]["id"]
+        first = client.get(f"{empty_lab.url}/photos").json()["photos"][0]["order"]["id"]
 
         tab_to(lab_page, ".again[aria-label='Develop newer.jpg again']")
         lab_page.keyboard.press("Enter")
 
         def ordered_again() -> bool:
-            order = visitor.get(f"{empty_lab.url}/photos").json()["photos"][0]["order"]
+            order = client.get(f"{empty_lab.url}/photos").json()["photos"][0]["order"]
             return order["id"] != first and order["result"] is not None
 
         wait_until(ordered_again, "the second order to be developed")
@@ -170,7 +178,7 @@ def test_a_page_that_is_opened_later_shows_the_gallery_and_develops_again_by_key
 
 @pytest.mark.slow
 def test_a_server_that_stops_is_said_and_the_page_recovers(
-    empty_lab: Bench, browser: Browser, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
         hand_in(lab_page, photo_file(small_photo))
@@ -194,7 +202,7 @@ def test_a_server_that_stops_is_said_and_the_page_recovers(
 
 @pytest.mark.slow
 def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
-    empty_lab: Bench, browser: Browser, visitor: httpx.Client, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, client: httpx.Client, small_photo: bytes
 ) -> None:
     empty_lab.stop("worker")
     with page(browser, empty_lab.url, WIDE) as lab_page:
@@ -210,7 +218,7 @@ def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
 
 @pytest.mark.slow
 def test_a_photo_to_develop_again_waits_on_the_page_too(
-    empty_lab: Bench, browser: Browser, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE) as lab_page:
         hand_in(lab_page, photo_file(small_photo))

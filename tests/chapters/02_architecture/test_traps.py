@@ -11,11 +11,11 @@ import httpx
 import pytest
 from celery import Celery
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 CHAPTER = Path(__file__).parents[3] / "chapters/02_architecture"
-Settled = Callable[[httpx.Client, str], dict[str, Any]]
+FinalStatus = Callable[[httpx.Client, str], dict[str, Any]]
 QUICK = "--pool solo --without-mingle --without-gossip"
 
 
@@ -37,7 +37,7 @@ def said(command: str, env: dict[str, str] | None = None) -> str:
 
 
 @pytest.fixture
-def celery(lab: Bench) -> Celery:
+def celery(lab: ChapterRun) -> Celery:
     return Celery(broker=lab.broker_url, backend=lab.result_backend)
 
 
@@ -62,7 +62,7 @@ def test_celery_doesnt_call_a_factory() -> None:
 
 
 @pytest.fixture
-def bare(lab: Bench, tmp_path: Path) -> Iterator[str]:
+def bare(lab: ChapterRun, tmp_path: Path) -> Iterator[str]:
     """Run a worker whose Celery app was made beside the factory; return its queue."""
     (tmp_path / "bare.py").write_text(
         "from celery import Celery\n"
@@ -94,7 +94,7 @@ def test_the_factorys_celery_app_runs_tasks_in_the_context(celery: Celery) -> No
 # --- 3: a name that isn't registered -------------------------------------------------------------
 
 
-def test_a_name_that_isnt_registered_fails_and_says_which(lab: Bench, celery: Celery) -> None:
+def test_a_name_that_isnt_registered_fails_and_says_which(lab: ChapterRun, celery: Celery) -> None:
     error = celery.send_task("lab.tasks.develop", ["x"], queue="lab").get(10, propagate=False)
     assert (type(error).__name__, str(error)) == ("NotRegistered", "'lab.tasks.develop'")
     words = "Received unregistered task of type 'lab.tasks.develop'."
@@ -110,14 +110,14 @@ def test_the_worker_tells_which_names_it_knows(celery: Celery) -> None:
 
 
 @pytest.fixture
-def alone(lab: Bench) -> Bench:
+def alone(lab: ChapterRun) -> ChapterRun:
     """Stop the lab's own worker, so that what comes is for the other."""
     lab.stop("worker")
     return lab
 
 
 @pytest.fixture
-def another(alone: Bench, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+def another(alone: ChapterRun, tmp_path: Path) -> Iterator[Callable[[str], None]]:
     """Return what starts the worker of another lab, with variables; stop it afterwards."""
     folder = tmp_path / "another"
     said("flask --app lab init-db", {"LAB_DIR": str(folder)})
@@ -134,39 +134,39 @@ def another(alone: Bench, tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.slow
 def test_another_apps_worker_takes_from_a_common_queue_and_fails(
-    alone: Bench,
+    alone: ChapterRun,
     another: Callable[[str], None],
-    visitor: httpx.Client,
+    client: httpx.Client,
     small_photo: bytes,
-    settled: Settled,
+    final_status: FinalStatus,
 ) -> None:
     another("")
-    answer = visitor.post(f"{alone.url}/photos", files={"photo": small_photo})
-    status = settled(visitor, alone.url + answer.headers["Location"])
+    answer = client.post(f"{alone.url}/photos", files={"photo": small_photo})
+    status = final_status(client, alone.url + answer.headers["Location"])
     words = "No row was found when one was required"
     assert status["error"] == {"type": "NoResultFound", "message": words}
 
 
 @pytest.mark.slow
 def test_a_queue_each_keeps_them_apart(
-    alone: Bench,
+    alone: ChapterRun,
     another: Callable[[str], None],
-    visitor: httpx.Client,
+    client: httpx.Client,
     small_photo: bytes,
-    settled: Settled,
+    final_status: FinalStatus,
 ) -> None:
     another("LAB_CELERY__task_default_queue=another")
-    answer = visitor.post(f"{alone.url}/photos", files={"photo": small_photo})
+    answer = client.post(f"{alone.url}/photos", files={"photo": small_photo})
     address = alone.url + answer.headers["Location"]
-    assert visitor.get(address).json()["state"] == "PENDING"
+    assert client.get(address).json()["state"] == "PENDING"
     alone.start("worker")
-    assert settled(visitor, address)["state"] == "SUCCESS"
+    assert final_status(client, address)["state"] == "SUCCESS"
 
 
 # --- 5: before the commit ------------------------------------------------------------------------
 
 
-def test_a_task_that_is_sent_before_the_commit_finds_no_row(lab: Bench) -> None:
+def test_a_task_that_is_sent_before_the_commit_finds_no_row(lab: ChapterRun) -> None:
     assert said("python -m traps.too_early", lab.env) == (
         "NoResultFound('No row was found when one was required')\n"
     )

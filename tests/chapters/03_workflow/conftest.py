@@ -19,39 +19,39 @@ from celery import Celery
 from celery._state import _on_app_finalizers  # type: ignore[attr-defined]
 from flask import Flask
 
-from tests.labs import EACH_PAIR, Labs, labs_of
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.chapter_runs import EACH_PAIR, StartRun, chapter_runs
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 ENDS = ("SUCCESS", "FAILURE", "REVOKED")
 
 
 @pytest.fixture(scope="session")
-def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun]:
     """Return a function that runs the chapter on a broker and a backend, once for all tests."""
-    yield from labs_of("03", tmp_path_factory)
+    yield from chapter_runs("03", tmp_path_factory)
 
 
 @pytest.fixture
-def lab(labs: Labs) -> Iterator[Bench]:
+def lab(labs: StartRun) -> Iterator[ChapterRun]:
     """Use the chapter on Redis and Redis, and mend what the test has broken."""
-    bench = labs("redis", "redis")
-    yield bench
-    mend(bench)
+    chapter_run = labs("redis", "redis")
+    yield chapter_run
+    mend(chapter_run)
 
 
 @pytest.fixture(params=EACH_PAIR)
-def any_lab_to_break(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Bench]:
+def any_lab_to_break(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterRun]:
     """Use the chapter on each pair of servers, and mend what the test has broken."""
-    bench = labs(*request.param.split("-"))
-    yield bench
-    mend(bench)
+    chapter_run = labs(*request.param.split("-"))
+    yield chapter_run
+    mend(chapter_run)
 
 
-def mend(bench: Bench) -> None:
+def mend(chapter_run: ChapterRun) -> None:
     """Start what was stopped, and let the mail server take letters."""
-    bench.start_all()
-    (bench.folder / "lab/mood").unlink(missing_ok=True)
+    chapter_run.start_all()
+    (chapter_run.folder / "lab/mood").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -61,29 +61,29 @@ def sample_photo() -> bytes:
     return (samples / "lake.jpg").read_bytes()
 
 
-class Visit:
-    """What a visitor of one lab can ask, and what can be seen behind its back."""
+class LabApi:
+    """What a client of one lab can ask, and what can be seen behind its back."""
 
-    def __init__(self, lab: Bench, visitor: httpx.Client) -> None:
-        self.lab, self.visitor, self.url = lab, visitor, lab.url
+    def __init__(self, lab: ChapterRun, client: httpx.Client) -> None:
+        self.lab, self.client, self.url = lab, client, lab.url
 
     def get(self, path: str) -> Any:
         """Return what is said at a path, as JSON."""
-        answer = self.visitor.get(self.url + path)
+        answer = self.client.get(self.url + path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path: str, **form: object) -> httpx.Response:
         """Send a form."""
-        return self.visitor.post(self.url + path, data=form)
+        return self.client.post(self.url + path, data=form)
 
     def delete(self, path: str) -> httpx.Response:
         """Take something back."""
-        return self.visitor.delete(self.url + path)
+        return self.client.delete(self.url + path)
 
     def hand_in(self, photo: bytes, name: str = "photo.jpg", path: str = "/photos") -> Any:
         """Hand a photo in, and return the answer."""
-        return self.visitor.post(self.url + path, files={"photo": (name, photo)})
+        return self.client.post(self.url + path, files={"photo": (name, photo)})
 
     def accepted(self, answer: httpx.Response, code: int = 202) -> str:
         """Return where to ask for what was accepted."""
@@ -163,9 +163,9 @@ class Visit:
 
     def end_worker(self) -> None:
         """End an idle worker, and wait until it is gone: a dying one may still take a message."""
-        family = self.lab.services["worker"].family()
+        processes = self.lab.services["worker"].process_tree()
         self.lab.kill("worker")  # sooner done than stopped
-        wait_until(lambda: not any(map(lives, family)), "the worker to be gone")
+        wait_until(lambda: not any(map(lives, processes)), "the worker to be gone")
 
 
 def lives(process: psutil.Process) -> bool:
@@ -177,21 +177,21 @@ def lives(process: psutil.Process) -> bool:
 
 
 @pytest.fixture
-def visit(lab: Bench, visitor: httpx.Client) -> Visit:
-    """Visit the chapter on Redis and Redis."""
-    return Visit(lab, visitor)
+def api(lab: ChapterRun, client: httpx.Client) -> LabApi:
+    """LabApi the chapter on Redis and Redis."""
+    return LabApi(lab, client)
 
 
 @pytest.fixture
-def visit_any(any_lab_to_break: Bench, visitor: httpx.Client) -> Visit:
-    """Visit the chapter on each pair of servers."""
-    return Visit(any_lab_to_break, visitor)
+def any_api(any_lab_to_break: ChapterRun, client: httpx.Client) -> LabApi:
+    """LabApi the chapter on each pair of servers."""
+    return LabApi(any_lab_to_break, client)
 
 
 @pytest.fixture
-def make_visit(visitor: httpx.Client) -> Callable[[Bench], Visit]:
+def make_api(client: httpx.Client) -> Callable[[ChapterRun], LabApi]:
     """Return a function that visits a chapter."""
-    return lambda bench: Visit(bench, visitor)
+    return lambda chapter_run: LabApi(chapter_run, client)
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def of_a_lab(finalizer: Callable[..., Any]) -> bool:
 
 
 @pytest.fixture
-def app(package: ModuleType, lab: Bench) -> Flask:
+def app(package: ModuleType, lab: ChapterRun) -> Flask:
     """Make an app in this process, beside those that run: same servers, same folder."""
     celery = {"broker_url": lab.broker_url, "result_backend": lab.result_backend}
     settings = {"DIR": lab.folder / "lab", "SMTP_PORT": lab.ports["LAB_SMTP_PORT"]}
@@ -236,7 +236,7 @@ def celery(app: Flask) -> Celery:
 
 
 @pytest.fixture
-def run(lab: Bench) -> Callable[..., str]:
+def run(lab: ChapterRun) -> Callable[..., str]:
     """Return a function that runs a command in the chapter's folder, and returns what it prints."""
 
     def in_shell(command: str, **env: str) -> str:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import redis
 
-from tests.rubbish import RUBBISH
-from workbench.bench import Bench
+from tests.support.bad_uploads import BAD_UPLOADS
+from workbench.chapter_run import ChapterRun
 
 STATUS_KEYS = ["id", "task", "state", "result", "error", "print", "progress"]
 CARD_KEYS = [
@@ -34,93 +34,93 @@ def is_a_problem(answer: httpx.Response, code: int, says: str = "") -> None:
 
 
 @contextmanager
-def paused_worker(lab: Bench) -> Iterator[None]:
+def paused_worker(lab: ChapterRun) -> Iterator[None]:
     """Let the worker do nothing for a while."""
-    family = lab.services["worker"].family()
-    for process in family:
+    processes = lab.services["worker"].process_tree()
+    for process in processes:
         process.suspend()
     try:
         yield
     finally:
-        for process in family:
+        for process in processes:
             process.resume()
 
 
 def at(seconds: float) -> str:
-    """Return a time that many seconds from now, as a visitor writes it."""
+    """Return a time that many seconds from now, as a client writes it."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 # --- photos --------------------------------------------------------------------------------------
 
 
-def test_a_photo_is_accepted_developed_and_handed_out(visit: Any, small_photo: bytes) -> None:
-    with paused_worker(visit.lab):
-        answer = visit.hand_in(small_photo, "my cat.jpg")
-        address = visit.accepted(answer)
+def test_a_photo_is_accepted_developed_and_handed_out(api: Any, small_photo: bytes) -> None:
+    with paused_worker(api.lab):
+        answer = api.hand_in(small_photo, "my cat.jpg")
+        address = api.accepted(answer)
         order = address.removeprefix("/tasks/")
         assert answer.json() == {"id": order, "status": address}
-        assert visit.get(address) == dict.fromkeys(STATUS_KEYS) | {
+        assert api.get(address) == dict.fromkeys(STATUS_KEYS) | {
             "id": order,
             "task": "tasks.develop",
             "state": "PENDING",
         }
-    status = visit.until(address, "SUCCESS")
+    status = api.until(address, "SUCCESS")
     assert list(status) == STATUS_KEYS
     assert list(status["result"]) == ["seconds"]
     assert (status["error"], status["progress"]) == (None, None)
-    assert visit.visitor.get(visit.url + status["print"]).headers["Content-Type"] == "image/jpeg"
+    assert api.client.get(api.url + status["print"]).headers["Content-Type"] == "image/jpeg"
 
-    card = visit.get("/photos")["photos"][0]
+    card = api.get("/photos")["photos"][0]
     assert list(card) == CARD_KEYS
     assert (card["name"], card["order"]) == ("my cat.jpg", status)
     assert (card["published"], card["publication"]) == (None, None)
     assert card["publish"] == f"/photos/{card['id']}/publication"
-    again = visit.until(visit.accepted(visit.visitor.post(visit.url + card["again"])), "SUCCESS")
+    again = api.until(api.accepted(api.client.post(api.url + card["again"])), "SUCCESS")
     assert again["id"] != order
 
 
-def test_a_broken_photo_fails_and_cant_be_ordered_again(visit: Any, small_photo: bytes) -> None:
-    status = visit.until(visit.accepted(visit.hand_in(small_photo[:-300])), "FAILURE")
+def test_a_broken_photo_fails_and_cant_be_ordered_again(api: Any, small_photo: bytes) -> None:
+    status = api.until(api.accepted(api.hand_in(small_photo[:-300])), "FAILURE")
     assert list(status) == STATUS_KEYS
     assert list(status["error"]) == ["type", "message"]
     assert status["error"]["type"] == "UnidentifiedImageError"
     assert "Traceback" not in str(status)
-    card = visit.get("/photos")["photos"][0]
+    card = api.get("/photos")["photos"][0]
     assert card["order"] == status
     assert card["again"] is None
-    is_a_problem(visit.post(f"/photos/{card['id']}/orders"), 410, "Hand in another")
+    is_a_problem(api.post(f"/photos/{card['id']}/orders"), 410, "Hand in another")
 
 
-def test_my_task_adds_two_numbers_or_says_what_it_wants(visit: Any) -> None:
-    status = visit.until(visit.accepted(visit.post("/my-task", arg1="2", arg2="3.5")), "SUCCESS")
+def test_my_task_adds_two_numbers_or_says_what_it_wants(api: Any) -> None:
+    status = api.until(api.accepted(api.post("/my-task", arg1="2", arg2="3.5")), "SUCCESS")
     assert (list(status), status["result"]) == (STATUS_KEYS, 5.5)
-    before = visit.kept()
-    is_a_problem(visit.post("/my-task", arg1="two", arg2="3"), 422, "'arg1' is a number")
-    is_a_problem(visit.visitor.post(f"{visit.url}/my-task", json={}), 422, "'arg1' is a number")
-    assert visit.kept() == before
+    before = api.kept()
+    is_a_problem(api.post("/my-task", arg1="two", arg2="3"), 422, "'arg1' is a number")
+    is_a_problem(api.client.post(f"{api.url}/my-task", json={}), 422, "'arg1' is a number")
+    assert api.kept() == before
 
 
 # --- publications --------------------------------------------------------------------------------
 
 
-def test_a_publication_is_an_order_with_a_time(visit: Any, small_photo: bytes) -> None:
-    photo = visit.developed(small_photo)
+def test_a_publication_is_an_order_with_a_time(api: Any, small_photo: bytes) -> None:
+    photo = api.developed(small_photo)
     due = at(3600)
-    address = visit.accepted(visit.post(photo["publish"], at=due))
-    status = visit.get(address)
+    address = api.accepted(api.post(photo["publish"], at=due))
+    status = api.get(address)
     assert list(status) == STATUS_KEYS
     assert (status["task"], status["state"]) == ("tasks.publish", "PENDING")
-    publication = visit.get("/photos")["photos"][0]["publication"]
+    publication = api.get("/photos")["photos"][0]["publication"]
     assert publication == {"due": datetime.fromisoformat(due).timestamp(), "order": status}
 
-    answer = visit.delete(address)
+    answer = api.delete(address)
     assert answer.status_code == 202
     error = {"type": "TaskRevokedError", "message": "taken back"}
-    for said in (answer.json(), visit.get(address)):  # by the row, or by the worker already
+    for said in (answer.json(), api.get(address)):  # by the row, or by the worker already
         assert said == status | {"state": "REVOKED", "error": error}
         assert list(said) == STATUS_KEYS
-    assert visit.delete(address).status_code == 202, "twice does no harm"
+    assert api.delete(address).status_code == 202, "twice does no harm"
 
 
 @pytest.mark.parametrize(
@@ -140,26 +140,26 @@ def test_a_publication_is_an_order_with_a_time(visit: Any, small_photo: bytes) -
     ],
 )
 def test_a_time_is_aware_and_within_a_year(
-    visit: Any, any_photo: dict[str, Any], text: str, says: str
+    api: Any, any_photo: dict[str, Any], text: str, says: str
 ) -> None:
-    before = visit.kept()
-    is_a_problem(visit.post(any_photo["publish"], at=text), 422, says)
-    assert visit.kept() == before
+    before = api.kept()
+    is_a_problem(api.post(any_photo["publish"], at=text), 422, says)
+    assert api.kept() == before
 
 
-def test_the_bounds_of_a_year_are_met(visit: Any, any_photo: dict[str, Any]) -> None:
+def test_the_bounds_of_a_year_are_met(api: Any, any_photo: dict[str, Any]) -> None:
     year = 365 * 86400
     for seconds in (-1, year + 5):
-        is_a_problem(visit.post(any_photo["publish"], at=at(seconds)), 422, "past, or more")
-    visit.delete(visit.accepted(visit.post(any_photo["publish"], at=at(year - 5))))
+        is_a_problem(api.post(any_photo["publish"], at=at(seconds)), 422, "past, or more")
+    api.delete(api.accepted(api.post(any_photo["publish"], at=at(year - 5))))
     for offset in ("+05:30", "-11:00"):
         hours, minutes = map(int, offset.split(":"))
         there = datetime.now(UTC) + timedelta(hours=hours + 1, minutes=minutes)
         text = f"{there.replace(tzinfo=None).isoformat()}{offset}"  # in an hour
-        order = visit.accepted(visit.post(any_photo["publish"], at=text))
-        due = visit.query('select due - placed from "order" where id = ?', order[7:])[0][0]
+        order = api.accepted(api.post(any_photo["publish"], at=text))
+        due = api.query('select due - placed from "order" where id = ?', order[7:])[0][0]
         assert due == pytest.approx(3600, abs=5)
-        visit.delete(order)
+        api.delete(order)
 
 
 @pytest.fixture(scope="module")
@@ -168,46 +168,46 @@ def any_photos() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def any_photo(visit: Any, small_photo: bytes, any_photos: list[dict[str, Any]]) -> dict[str, Any]:
+def any_photo(api: Any, small_photo: bytes, any_photos: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the card of a photo, the same for all tests of this file."""
     if not any_photos:
-        any_photos.append(visit.developed(small_photo))
+        any_photos.append(api.developed(small_photo))
     return any_photos[0]
 
 
 # --- taking back ---------------------------------------------------------------------------------
 
 
-def test_what_is_done_cant_be_taken_back(visit: Any, small_photo: bytes) -> None:
-    done = visit.accepted(visit.hand_in(small_photo))
-    failed = visit.accepted(visit.hand_in(small_photo[:-300]))
+def test_what_is_done_cant_be_taken_back(api: Any, small_photo: bytes) -> None:
+    done = api.accepted(api.hand_in(small_photo))
+    failed = api.accepted(api.hand_in(small_photo[:-300]))
     for address, state in ((done, "SUCCESS"), (failed, "FAILURE")):
-        status = visit.until(address, state)
-        is_a_problem(visit.delete(address), 409, "is done")
-        assert visit.get(address) == status
-    assert visit.query('select taken_back from "order" where id = ?', done[7:]) == [(None,)]
+        status = api.until(address, state)
+        is_a_problem(api.delete(address), 409, "is done")
+        assert api.get(address) == status
+    assert api.query('select taken_back from "order" where id = ?', done[7:]) == [(None,)]
 
 
-def test_what_has_expired_is_gone_and_cant_be_taken_back(visit: Any) -> None:
-    address = visit.accepted(visit.post("/my-task", arg1="1", arg2="1"))
-    visit.until(address, "SUCCESS")
-    forget_result(visit, address[7:])
-    is_a_problem(visit.visitor.get(visit.url + address), 410, "expired")
-    is_a_problem(visit.delete(address), 409, "is done")
+def test_what_has_expired_is_gone_and_cant_be_taken_back(api: Any) -> None:
+    address = api.accepted(api.post("/my-task", arg1="1", arg2="1"))
+    api.until(address, "SUCCESS")
+    forget_result(api, address[7:])
+    is_a_problem(api.client.get(api.url + address), 410, "expired")
+    is_a_problem(api.delete(address), 409, "is done")
 
 
-def forget_result(visit: Any, order: str) -> None:
+def forget_result(api: Any, order: str) -> None:
     """Do what a day does: the order is two days old, and its result is gone from the backend."""
-    visit.query('update "order" set placed = placed - 172800 where id = ?', order)
-    assert redis.Redis.from_url(visit.lab.result_backend).delete(f"celery-task-meta-{order}")
+    api.query('update "order" set placed = placed - 172800 where id = ?', order)
+    assert redis.Redis.from_url(api.lab.result_backend).delete(f"celery-task-meta-{order}")
 
 
 # --- albums --------------------------------------------------------------------------------------
 
 
-def test_an_album_is_made_filled_ordered_and_packed(visit: Any, small_photo: bytes) -> None:
-    answer = visit.post("/albums", name="  Été, 2026 ☀ ", email="you@example.com")
-    path = visit.accepted(answer, 201)
+def test_an_album_is_made_filled_ordered_and_packed(api: Any, small_photo: bytes) -> None:
+    answer = api.post("/albums", name="  Été, 2026 ☀ ", email="you@example.com")
+    path = api.accepted(answer, 201)
     album = path.removeprefix("/albums/")
     assert re.fullmatch(UUID4, album)
     assert answer.json() == {"id": album, "status": path}
@@ -219,23 +219,23 @@ def test_an_album_is_made_filled_ordered_and_packed(visit: Any, small_photo: byt
         "orders": [],
         "tries": 0,
     }
-    assert visit.get(path) == new
-    assert list(visit.get(path)) == ALBUM_KEYS
-    assert visit.get("/albums")["albums"][0] == new
+    assert api.get(path) == new
+    assert list(api.get(path)) == ALBUM_KEYS
+    assert api.get("/albums")["albums"][0] == new
 
-    answer = visit.hand_in(small_photo, "one.jpg", f"{path}/photos")
-    assert visit.accepted(answer, 201) == path
+    answer = api.hand_in(small_photo, "one.jpg", f"{path}/photos")
+    assert api.accepted(answer, 201) == path
     photo = answer.json()["id"]
     assert answer.json() == {"id": photo}
-    filled = visit.get(path)
+    filled = api.get(path)
     assert filled == new | {"photos": [{"id": photo, "name": "one.jpg"}]}
-    assert photo not in str(visit.get("/photos")), "it belongs to the album"
+    assert photo not in str(api.get("/photos")), "it belongs to the album"
 
-    with paused_worker(visit.lab):
-        answer = visit.post(f"{path}/orders")
-        assert visit.accepted(answer) == path
+    with paused_worker(api.lab):
+        answer = api.post(f"{path}/orders")
+        assert api.accepted(answer) == path
         assert answer.json() == {"id": album, "status": path}
-        ordered = visit.get(path)
+        ordered = api.get(path)
     waiting = {key: ordered[key] for key in ("state", "result", "error", "progress", "tries")}
     assert waiting == {
         "state": "PENDING",
@@ -251,34 +251,34 @@ def test_an_album_is_made_filled_ordered_and_packed(visit: Any, small_photo: byt
         ("tasks.deliver", None, "PENDING"),
     ]
 
-    done = visit.finished(path)
+    done = api.finished(path)
     assert list(done) == ALBUM_KEYS
     assert list(done["result"]) == ["letter"]
     assert (done["error"], done["tries"], done["zip"], done["packing"]) == (None, 1, None, None)
     assert done["sheet"] == f"{path}/sheet.jpg"
     for order in done["orders"]:
         assert list(order) == ["photo", *STATUS_KEYS]
-        assert {"photo": order["photo"]} | visit.get(f"/tasks/{order['id']}") == order
+        assert {"photo": order["photo"]} | api.get(f"/tasks/{order['id']}") == order
     print_url = done["orders"][0]["print"]
-    assert visit.visitor.get(visit.url + print_url).headers["Content-Type"] == "image/jpeg"
+    assert api.client.get(api.url + print_url).headers["Content-Type"] == "image/jpeg"
 
-    answer = visit.post(f"{path}/zip")
-    packing = visit.until(visit.accepted(answer), "SUCCESS")
+    answer = api.post(f"{path}/zip")
+    packing = api.until(api.accepted(answer), "SUCCESS")
     assert list(packing) == STATUS_KEYS
     assert list(packing["result"]) == ["done", "total", "bytes"]
-    packed = visit.get(path)
+    packed = api.get(path)
     assert (packed["packing"], packed["zip"]) == (packing, f"{path}/album.zip")
-    file = visit.visitor.get(visit.url + packed["zip"])
+    file = api.client.get(api.url + packed["zip"])
     assert file.headers["Content-Type"] == "application/zip"
     assert "attachment" in file.headers["Content-Disposition"]
     assert len(file.content) == packing["result"]["bytes"]
 
 
-def test_the_latest_six_albums_are_listed(visit: Any) -> None:
+def test_the_latest_six_albums_are_listed(api: Any) -> None:
     names = [f"number {number}" for number in range(7)]
     for name in names:
-        visit.album(name=name)
-    assert [album["name"] for album in visit.get("/albums")["albums"]] == names[:0:-1]
+        api.album(name=name)
+    assert [album["name"] for album in api.get("/albums")["albums"]] == names[:0:-1]
 
 
 @pytest.mark.parametrize(
@@ -300,84 +300,84 @@ def test_the_latest_six_albums_are_listed(visit: Any) -> None:
         pytest.param("a", "you@example..com", "'email' is", id="two-dots"),
     ],
 )
-def test_an_album_wants_a_name_and_an_address(visit: Any, name: str, email: str, says: str) -> None:
-    before = visit.kept()
-    is_a_problem(visit.post("/albums", name=name, email=email), 422, says)
-    assert visit.kept() == before
+def test_an_album_wants_a_name_and_an_address(api: Any, name: str, email: str, says: str) -> None:
+    before = api.kept()
+    is_a_problem(api.post("/albums", name=name, email=email), 422, says)
+    assert api.kept() == before
 
 
-def test_an_album_wants_a_form(visit: Any) -> None:
-    address, album = f"{visit.url}/albums", {"name": "a", "email": "you@example.com"}
-    before = visit.kept()
-    is_a_problem(visit.visitor.post(address, json=album), 422)
-    is_a_problem(visit.visitor.post(address, content=b"{"), 422)
-    is_a_problem(visit.visitor.put(address), 405)
-    assert visit.kept() == before
-    assert visit.post("/albums", name="x" * 60, email="a.b+c@d-e.f").status_code == 201
+def test_an_album_wants_a_form(api: Any) -> None:
+    address, album = f"{api.url}/albums", {"name": "a", "email": "you@example.com"}
+    before = api.kept()
+    is_a_problem(api.client.post(address, json=album), 422)
+    is_a_problem(api.client.post(address, content=b"{"), 422)
+    is_a_problem(api.client.put(address), 405)
+    assert api.kept() == before
+    assert api.post("/albums", name="x" * 60, email="a.b+c@d-e.f").status_code == 201
 
 
-@pytest.mark.parametrize(("content", "status", "says"), RUBBISH)
+@pytest.mark.parametrize(("content", "status", "says"), BAD_UPLOADS)
 @pytest.mark.parametrize("path", ["/photos", "album"])
 def test_what_isnt_a_photo_is_refused_and_leaves_nothing(
-    visit: Any, path: str, content: bytes, status: int, says: str
+    api: Any, path: str, content: bytes, status: int, says: str
 ) -> None:
-    path = path if path == "/photos" else f"{visit.album()}/photos"
-    before = visit.kept()
-    is_a_problem(visit.hand_in(content, path=path), status, says)
-    assert visit.kept() == before
+    path = path if path == "/photos" else f"{api.album()}/photos"
+    before = api.kept()
+    is_a_problem(api.hand_in(content, path=path), status, says)
+    assert api.kept() == before
 
 
-def test_a_request_without_a_photo_is_refused_and_leaves_nothing(visit: Any) -> None:
-    for path in ("/photos", f"{visit.album()}/photos"):
-        before, address = visit.kept(), visit.url + path
-        is_a_problem(visit.visitor.post(address, files={"picture": b"x"}), 400, "named 'photo'")
-        is_a_problem(visit.visitor.post(address, data={"photo": "x"}), 415, "form-data")
-        is_a_problem(visit.visitor.post(address, json={"photo": "x"}), 415, "form-data")
-        is_a_problem(visit.visitor.post(address), 415, "form-data")
-        assert visit.kept() == before
+def test_a_request_without_a_photo_is_refused_and_leaves_nothing(api: Any) -> None:
+    for path in ("/photos", f"{api.album()}/photos"):
+        before, address = api.kept(), api.url + path
+        is_a_problem(api.client.post(address, files={"picture": b"x"}), 400, "named 'photo'")
+        is_a_problem(api.client.post(address, data={"photo": "x"}), 415, "form-data")
+        is_a_problem(api.client.post(address, json={"photo": "x"}), 415, "form-data")
+        is_a_problem(api.client.post(address), 415, "form-data")
+        assert api.kept() == before
 
 
-def test_an_album_holds_sixty_photos(visit: Any, small_photo: bytes) -> None:
-    path = visit.album(*[small_photo] * 60)
-    before = visit.kept()
-    is_a_problem(visit.hand_in(small_photo, path=f"{path}/photos"), 422, "it holds 60")
-    assert visit.kept() == before
-    assert len(visit.get(path)["photos"]) == 60
+def test_an_album_holds_sixty_photos(api: Any, small_photo: bytes) -> None:
+    path = api.album(*[small_photo] * 60)
+    before = api.kept()
+    is_a_problem(api.hand_in(small_photo, path=f"{path}/photos"), 422, "it holds 60")
+    assert api.kept() == before
+    assert len(api.get(path)["photos"]) == 60
 
 
 def test_an_empty_album_cant_be_ordered_nor_an_undeveloped_one_packed(
-    visit: Any, small_photo: bytes
+    api: Any, small_photo: bytes
 ) -> None:
-    path = visit.album()
-    before = visit.kept()
-    is_a_problem(visit.post(f"{path}/orders"), 422, "put photos in first")
-    is_a_problem(visit.post(f"{path}/zip"), 409, "order the album first")
-    assert visit.kept() == before
-    visit.accepted(visit.hand_in(small_photo, path=f"{path}/photos"), 201)
-    is_a_problem(visit.post(f"{path}/zip"), 409, "order the album first")
+    path = api.album()
+    before = api.kept()
+    is_a_problem(api.post(f"{path}/orders"), 422, "put photos in first")
+    is_a_problem(api.post(f"{path}/zip"), 409, "order the album first")
+    assert api.kept() == before
+    api.accepted(api.hand_in(small_photo, path=f"{path}/photos"), 201)
+    is_a_problem(api.post(f"{path}/zip"), 409, "order the album first")
     for file in ("sheet.jpg", "album.zip"):
-        is_a_problem(visit.visitor.get(f"{visit.url}{path}/{file}"), 404)
+        is_a_problem(api.client.get(f"{api.url}{path}/{file}"), 404)
 
 
 # --- what stands beside --------------------------------------------------------------------------
 
 
-def test_the_mail_has_moods(visit: Any) -> None:
-    said = visit.get("/mail")
+def test_the_mail_has_moods(api: Any) -> None:
+    said = api.get("/mail")
     assert list(said) == ["mood", "moods", "letters"]
     assert said["mood"] == "takes"
     assert list(said["moods"]) == ["takes", "refuses", "denies"]
     for mood in reversed(said["moods"]):
-        assert visit.post("/mail/mood", mood=mood).json() == {"mood": mood}
-        assert visit.get("/mail")["mood"] == mood
+        assert api.post("/mail/mood", mood=mood).json() == {"mood": mood}
+        assert api.get("/mail")["mood"] == mood
     for rubbish in ("", "Takes", "../takes", "x" * 5000):
-        is_a_problem(visit.post("/mail/mood", mood=rubbish), 422, "takes, refuses, denies")
-    is_a_problem(visit.visitor.post(f"{visit.url}/mail/mood", json={"mood": "takes"}), 422)
-    assert visit.get("/mail")["mood"] == "takes"
+        is_a_problem(api.post("/mail/mood", mood=rubbish), 422, "takes, refuses, denies")
+    is_a_problem(api.client.post(f"{api.url}/mail/mood", json={"mood": "takes"}), 422)
+    assert api.get("/mail")["mood"] == "takes"
 
 
-def test_the_diary_tells_the_schedule(visit: Any) -> None:
-    said = visit.get("/diary")
+def test_the_diary_tells_the_schedule(api: Any) -> None:
+    said = api.get("/diary")
     assert list(said) == ["entries", "schedule", "timezone"]
     assert said["timezone"] == "UTC"
     assert said["schedule"] == [
@@ -417,22 +417,22 @@ ADDRESSES = [
 @pytest.mark.parametrize("unknown", [UNKNOWN, "nonsense", "..%2F..%2Flab.sqlite"])
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 def test_an_id_that_was_never_issued_is_not_found(
-    visit: Any, method: str, path: str, unknown: str
+    api: Any, method: str, path: str, unknown: str
 ) -> None:
-    before, address = visit.kept(), visit.url + path.format(unknown)
-    is_a_problem(visit.visitor.request(method, address, data={"at": at(60)}), 404)
-    page = visit.visitor.request(
+    before, address = api.kept(), api.url + path.format(unknown)
+    is_a_problem(api.client.request(method, address, data={"at": at(60)}), 404)
+    page = api.client.request(
         method, address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     )
     assert page.status_code == 404
     assert page.headers["Content-Type"].startswith("text/html")
-    assert visit.kept() == before
+    assert api.kept() == before
 
 
-def test_a_browser_is_told_the_same_on_a_page(visit: Any) -> None:
-    for method, path in (("POST", "/albums"), ("POST", f"{visit.album()}/orders")):
-        problem = visit.visitor.request(method, visit.url + path).json()
-        page = visit.visitor.request(method, visit.url + path, headers={"Accept": "text/html"})
+def test_a_browser_is_told_the_same_on_a_page(api: Any) -> None:
+    for method, path in (("POST", "/albums"), ("POST", f"{api.album()}/orders")):
+        problem = api.client.request(method, api.url + path).json()
+        page = api.client.request(method, api.url + path, headers={"Accept": "text/html"})
         assert page.status_code == problem["status"] == 422
         assert page.headers["Content-Type"].startswith("text/html")
         assert problem["detail"].replace("'", "&#39;") in page.text
@@ -440,11 +440,11 @@ def test_a_browser_is_told_the_same_on_a_page(visit: Any) -> None:
 
 @pytest.mark.parametrize("name", ["../../../evil.jpg", "<script>evil()</script>", "évil ☃" * 40])
 def test_a_visitors_file_name_is_shown_and_never_used(
-    visit: Any, small_photo: bytes, name: str
+    api: Any, small_photo: bytes, name: str
 ) -> None:
-    path = visit.album()
-    visit.accepted(visit.hand_in(small_photo, name, f"{path}/photos"), 201)
-    visit.accepted(visit.post(f"{path}/orders"))
-    assert visit.until(path, "SUCCESS")["photos"][0]["name"] == name
-    visit.until(visit.accepted(visit.post(f"{path}/zip")), "SUCCESS")
-    assert not [file for file in visit.lab.folder.parent.rglob("*") if "vil" in file.name]
+    path = api.album()
+    api.accepted(api.hand_in(small_photo, name, f"{path}/photos"), 201)
+    api.accepted(api.post(f"{path}/orders"))
+    assert api.until(path, "SUCCESS")["photos"][0]["name"] == name
+    api.until(api.accepted(api.post(f"{path}/zip")), "SUCCESS")
+    assert not [file for file in api.lab.folder.parent.rglob("*") if "vil" in file.name]

@@ -15,8 +15,8 @@ from celery.exceptions import TaskRevokedError
 from flask import Flask
 from kombu.exceptions import EncodeError
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 Run = Callable[..., str]
 
@@ -25,25 +25,25 @@ def in_seconds(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def publication(visit: Any, photo: dict[str, Any], due: datetime) -> str:
+def publication(api: Any, photo: dict[str, Any], due: datetime) -> str:
     """Order a publication; return where to ask for it."""
-    return str(visit.accepted(visit.post(photo["publish"], at=due.isoformat())))
+    return str(api.accepted(api.post(photo["publish"], at=due.isoformat())))
 
 
-def published(visit: Any, photo: dict[str, Any]) -> float | None:
+def published(api: Any, photo: dict[str, Any]) -> float | None:
     """Return since when a photo is in the window."""
-    cards = [card for card in visit.get("/photos")["photos"] if card["id"] == photo["id"]]
+    cards = [card for card in api.get("/photos")["photos"] if card["id"] == photo["id"]]
     since: float | None = cards[0]["published"]
     return since
 
 
-def stored(lab: Bench, order: str) -> str | None:
+def stored(lab: ChapterRun, order: str) -> str | None:
     """Return the state that Celery has stored, if any."""
     found: Any = redis.Redis.from_url(lab.result_backend).get(f"celery-task-meta-{order}")
     return str(json.loads(found)["status"]) if found else None
 
 
-def is_stored(lab: Bench, order: str, state: str) -> None:
+def is_stored(lab: ChapterRun, order: str, state: str) -> None:
     wait_until(lambda: stored(lab, order) == state, f"{state} to be stored")
 
 
@@ -51,111 +51,109 @@ def is_stored(lab: Bench, order: str, state: str) -> None:
 
 
 def test_a_publication_happens_at_its_time_unless_it_was_taken_back(
-    visit: Any, small_photo: bytes
+    api: Any, small_photo: bytes
 ) -> None:
-    kept, dropped, sentinel = (visit.developed(small_photo) for _ in range(3))
+    kept, dropped, sentinel = (api.developed(small_photo) for _ in range(3))
     due = in_seconds(1.5)
-    orders = [publication(visit, photo, due) for photo in (kept, dropped)]
-    assert visit.delete(orders[1]).json()["state"] == "REVOKED", "at once"
-    assert visit.get(orders[0])["state"] == "PENDING"
-    last = publication(visit, sentinel, due + timedelta(seconds=0.5))
+    orders = [publication(api, photo, due) for photo in (kept, dropped)]
+    assert api.delete(orders[1]).json()["state"] == "REVOKED", "at once"
+    assert api.get(orders[0])["state"] == "PENDING"
+    last = publication(api, sentinel, due + timedelta(seconds=0.5))
 
-    status = visit.until(orders[0], "SUCCESS")
+    status = api.until(orders[0], "SUCCESS")
     assert list(status["result"]) == ["published"]
     since = status["result"]["published"]
     assert due.timestamp() <= since < due.timestamp() + 2, "not before, and soon after"
-    assert published(visit, kept) == since
-    visit.until(last, "SUCCESS")
-    assert published(visit, dropped) is None
-    assert visit.get(orders[1])["state"] == "REVOKED"
+    assert published(api, kept) == since
+    api.until(last, "SUCCESS")
+    assert published(api, dropped) is None
+    assert api.get(orders[1])["state"] == "REVOKED"
 
 
 def test_a_photo_is_planned_once_and_published_again_keeps_the_first_time(
-    visit: Any, small_photo: bytes
+    api: Any, small_photo: bytes
 ) -> None:
-    photo = visit.developed(small_photo)
-    first = publication(visit, photo, in_seconds(1))
-    second = visit.post(photo["publish"], at=in_seconds(2).isoformat())
+    photo = api.developed(small_photo)
+    first = publication(api, photo, in_seconds(1))
+    second = api.post(photo["publish"], at=in_seconds(2).isoformat())
     assert second.status_code == 409
     assert "take that back first" in second.json()["detail"]
-    since = visit.until(first, "SUCCESS")["result"]
-    again = publication(visit, photo, in_seconds(0.3))
-    assert (
-        visit.until(again, "SUCCESS")["result"] == since == {"published": published(visit, photo)}
-    )
+    since = api.until(first, "SUCCESS")["result"]
+    again = publication(api, photo, in_seconds(0.3))
+    assert api.until(again, "SUCCESS")["result"] == since == {"published": published(api, photo)}
 
 
 def test_what_was_taken_back_is_not_done_by_a_worker_that_starts_later(
-    visit: Any, small_photo: bytes
+    api: Any, small_photo: bytes
 ) -> None:
     """`revoke` tells the workers that run, and none did: the row counts.
 
     What the queue holds meanwhile is looked at, too.
     """
-    photo, sentinel = visit.developed(small_photo), visit.developed(small_photo)
-    visit.end_worker()
+    photo, sentinel = api.developed(small_photo), api.developed(small_photo)
+    api.end_worker()
     due = in_seconds(0.5)
-    order = publication(visit, photo, due)
-    assert visit.delete(order).json()["state"] == "REVOKED"
-    assert stored(visit.lab, order[7:]) is None, "only the row says so yet"
-    broker = redis.Redis.from_url(visit.lab.broker_url, decode_responses=True)
+    order = publication(api, photo, due)
+    assert api.delete(order).json()["state"] == "REVOKED"
+    assert stored(api.lab, order[7:]) is None, "only the row says so yet"
+    broker = redis.Redis.from_url(api.lab.broker_url, decode_responses=True)
     (message,) = [json.loads(one)["headers"] for one in broker.lrange("lab", 0, -1)]
-    again = visit.accepted(visit.post(f"/photos/{photo['id']}/orders"))
-    assert visit.delete(again).json()["state"] == "REVOKED", "an order of any kind"
+    again = api.accepted(api.post(f"/photos/{photo['id']}/orders"))
+    assert api.delete(again).json()["state"] == "REVOKED", "an order of any kind"
     assert message["id"] == order[7:]
     eta = datetime.fromisoformat(message["eta"])
     assert eta == due
     assert eta.utcoffset() is not None, "the time travels with its zone"
 
-    last = publication(visit, sentinel, in_seconds(0.5))
-    visit.lab.start("worker")
-    visit.until(last, "SUCCESS")
+    last = publication(api, sentinel, in_seconds(0.5))
+    api.lab.start("worker")
+    api.until(last, "SUCCESS")
     for taken in (order, again):
-        is_stored(visit.lab, taken[7:], "REVOKED")
-        status = visit.get(taken)
+        is_stored(api.lab, taken[7:], "REVOKED")
+        status = api.get(taken)
         assert (status["state"], status["print"]) == ("REVOKED", None)
         assert status["error"] == {"type": "TaskRevokedError", "message": "taken back"}
-    assert published(visit, photo) is None
+    assert published(api, photo) is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["stop", "kill"])
 def test_a_worker_that_is_restarted_doesnt_do_what_was_taken_back(
-    visit: Any, small_photo: bytes, way: str
+    api: Any, small_photo: bytes, way: str
 ) -> None:
     """The worker had fetched it, and was told: but it isn't the same worker any more."""
-    photo, sentinel = visit.developed(small_photo), visit.developed(small_photo)
+    photo, sentinel = api.developed(small_photo), api.developed(small_photo)
     due = in_seconds(8)
-    order = publication(visit, photo, due)
-    visit.says("worker", f"{order[7:]}] received")
-    visit.delete(order)
-    getattr(visit.lab, way)("worker")
+    order = publication(api, photo, due)
+    api.says("worker", f"{order[7:]}] received")
+    api.delete(order)
+    getattr(api.lab, way)("worker")
     assert datetime.now(UTC) < due
-    visit.lab.start("worker")
-    last = publication(visit, sentinel, max(due, in_seconds(0)) + timedelta(seconds=1))
-    visit.until(last, "SUCCESS")
-    assert published(visit, photo) is None
-    assert visit.get(order)["state"] == "REVOKED"
+    api.lab.start("worker")
+    last = publication(api, sentinel, max(due, in_seconds(0)) + timedelta(seconds=1))
+    api.until(last, "SUCCESS")
+    assert published(api, photo) is None
+    assert api.get(order)["state"] == "REVOKED"
 
 
 # --- times that are aware, times that aren't -----------------------------------------------------
 
 
 @pytest.fixture
-def shelf(lab: Bench) -> Iterator[str]:
+def shelf(lab: ChapterRun) -> Iterator[str]:
     """Return the name of a queue that no worker looks at."""
     yield "shelf"
     redis.Redis.from_url(lab.broker_url).delete("shelf")
 
 
-def on_the_shelf(lab: Bench) -> list[dict[str, Any]]:
+def on_the_shelf(lab: ChapterRun) -> list[dict[str, Any]]:
     """Return the messages that lie there, the latest first."""
     broker = redis.Redis.from_url(lab.broker_url, decode_responses=True)
     return [json.loads(message) for message in broker.lrange("shelf", 0, -1)]
 
 
 def test_a_naive_time_is_taken_as_utc_and_comes_eight_hours_late(
-    lab: Bench, run: Run, celery: Celery, shelf: str
+    lab: ChapterRun, run: Run, celery: Celery, shelf: str
 ) -> None:
     """A reader in Shanghai asks for "in two hours"; once with the zone, once without."""
     script = (
@@ -188,7 +186,7 @@ def test_a_naive_time_is_taken_as_utc_and_comes_eight_hours_late(
         celery.control.revoke([task["request"]["id"] for task in waiting])
 
 
-def test_a_countdown_is_a_time_that_is_aware(lab: Bench, celery: Celery, shelf: str) -> None:
+def test_a_countdown_is_a_time_that_is_aware(lab: ChapterRun, celery: Celery, shelf: str) -> None:
     celery.send_task("tasks.my_task", [2, 3], countdown=60, expires=120, queue=shelf)
     (message,) = on_the_shelf(lab)
     for header, seconds in (("eta", 60), ("expires", 120)):
@@ -196,7 +194,7 @@ def test_a_countdown_is_a_time_that_is_aware(lab: Bench, celery: Celery, shelf: 
         assert (when - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=5)
 
 
-def test_an_order_that_has_expired_is_not_begun(lab: Bench, celery: Celery) -> None:
+def test_an_order_that_has_expired_is_not_begun(lab: ChapterRun, celery: Celery) -> None:
     result: Any = celery.send_task("tasks.my_task", [2, 3], expires=in_seconds(-1), queue="lab")
     with pytest.raises(TaskRevokedError, match="expired"):
         result.get(timeout=10)
@@ -217,7 +215,7 @@ def my_task(app: Flask) -> Iterator[Any]:
         yield my_task
 
 
-def test_each_way_of_sending_sends_the_same(lab: Bench, celery: Celery, my_task: Any) -> None:
+def test_each_way_of_sending_sends_the_same(lab: ChapterRun, celery: Celery, my_task: Any) -> None:
     results = [
         my_task.delay(2, 3),
         my_task.apply_async((2, 3)),
@@ -231,7 +229,7 @@ def test_each_way_of_sending_sends_the_same(lab: Bench, celery: Celery, my_task:
 
 
 def test_a_wrong_number_of_arguments_is_noticed_by_the_caller(
-    lab: Bench, my_task: Any, celery: Celery
+    lab: ChapterRun, my_task: Any, celery: Celery
 ) -> None:
     """Erratum e: the article calls a task that takes no arguments with two."""
 
@@ -270,7 +268,7 @@ def test_send_task_checks_nothing_and_the_worker_records_the_failure(celery: Cel
 # --- what travels --------------------------------------------------------------------------------
 
 
-def arrives(lab: Bench, celery: Celery, argument: object) -> object:
+def arrives(lab: ChapterRun, celery: Celery, argument: object) -> object:
     """Send an argument, and return it as a worker would have it."""
     celery.send_task("tasks.my_task", [argument], queue="shelf")
     with celery.connection_for_read() as connection:
@@ -296,20 +294,20 @@ def arrives(lab: Bench, celery: Celery, argument: object) -> object:
     ids=lambda argument: type(argument).__name__,
 )
 def test_these_arrive_as_they_were(
-    lab: Bench, celery: Celery, shelf: str, argument: object
+    lab: ChapterRun, celery: Celery, shelf: str, argument: object
 ) -> None:
     found = arrives(lab, celery, argument)
     assert (type(found), found) == (type(argument), argument)
 
 
-def test_these_arrive_changed(lab: Bench, celery: Celery, shelf: str) -> None:
+def test_these_arrive_changed(lab: ChapterRun, celery: Celery, shelf: str) -> None:
     assert arrives(lab, celery, (1, 2)) == [1, 2]
     assert arrives(lab, celery, {1: "one"}) == {"1": "one"}
 
 
 @pytest.mark.parametrize("argument", [{1, 2}, object(), 1j], ids=["set", "object", "complex"])
 def test_these_are_refused_at_the_caller(
-    lab: Bench, celery: Celery, shelf: str, argument: object
+    lab: ChapterRun, celery: Celery, shelf: str, argument: object
 ) -> None:
     with pytest.raises(EncodeError, match="not JSON serializable"):
         celery.send_task("tasks.my_task", [argument], queue=shelf)
@@ -327,7 +325,7 @@ def test_a_real_worker_gives_them_back(celery: Celery) -> None:
 
 
 def test_a_message_holds_names_and_arguments_and_no_code(
-    lab: Bench, celery: Celery, shelf: str
+    lab: ChapterRun, celery: Celery, shelf: str
 ) -> None:
     celery.send_task("tasks.my_task", [2, 3], queue=shelf)
     (message,) = on_the_shelf(lab)

@@ -12,8 +12,8 @@ from celery import Celery
 from celery.utils.time import get_exponential_backoff_interval
 from flask import Flask
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 QUICK = "--without-mingle --without-gossip --loglevel INFO"
 
@@ -24,49 +24,49 @@ def addressee(request: pytest.FixtureRequest) -> str:
     return f"{request.node.name[5:60]}@example.com"
 
 
-def order(visit: Any, photo: bytes, email: str) -> str:
+def order(api: Any, photo: bytes, email: str) -> str:
     """Order an album of one photo; return where to ask for it."""
-    return str(visit.accepted(visit.post(f"{visit.album(photo, email=email)}/orders")))
+    return str(api.accepted(api.post(f"{api.album(photo, email=email)}/orders")))
 
 
-def letter_id(visit: Any, album: str) -> str:
+def letter_id(api: Any, album: str) -> str:
     """Return the id of an album's letter, once it is written."""
     sql = "select letter.id from letter join 'order' on letter.id = 'order'.id where album_id = ?"
-    found = wait_until(lambda: visit.query(sql, album.removeprefix("/albums/")), "a letter")
+    found = wait_until(lambda: api.query(sql, album.removeprefix("/albums/")), "a letter")
     return str(found[0][0])
 
 
-def deliver_order(visit: Any, album: str) -> Any:
+def deliver_order(api: Any, album: str) -> Any:
     """Return how the delivery of an album's letter stands."""
-    return visit.get(album)["orders"][-1]
+    return api.get(album)["orders"][-1]
 
 
 # --- a server that takes letters, refuses them for a while, is away ------------------------------
 
 
-def test_a_letter_arrives_once(visit: Any, small_photo: bytes, addressee: str) -> None:
-    album = visit.ordered(small_photo, name="Été ☀", email=addressee)
-    (letter,) = visit.letters(addressee)
+def test_a_letter_arrives_once(api: Any, small_photo: bytes, addressee: str) -> None:
+    album = api.ordered(small_photo, name="Été ☀", email=addressee)
+    (letter,) = api.letters(addressee)
     assert list(letter) == ["id", "to", "subject", "at", "text", "sheet", "copies"]
     assert letter["subject"] == "Album: Été ☀"
     assert letter["text"] == "Developed: 1. Could not be read: 0.\n"
     assert (letter["sheet"], letter["copies"]) == (True, 1)
     assert time.time() - letter["at"] < 60
-    sent = visit.visitor.get(f"{visit.url}/mail/{letter['id']}/sheet.jpg")
-    sheet = visit.visitor.get(visit.url + album["sheet"])
+    sent = api.client.get(f"{api.url}/mail/{letter['id']}/sheet.jpg")
+    sheet = api.client.get(api.url + album["sheet"])
     assert sent.headers["Content-Type"] == "image/jpeg"
     assert sent.content == sheet.content
-    assert visit.get("/mail")["letters"][0] == letter, "the latest comes first"
+    assert api.get("/mail")["letters"][0] == letter, "the latest comes first"
 
 
 def test_a_server_that_refuses_is_asked_again_until_it_takes(
-    visit: Any, small_photo: bytes, addressee: str
+    api: Any, small_photo: bytes, addressee: str
 ) -> None:
-    visit.post("/mail/mood", mood="refuses")
-    album = order(visit, small_photo, addressee)
+    api.post("/mail/mood", mood="refuses")
+    album = order(api, small_photo, addressee)
 
     def refused_twice() -> Any:
-        found = visit.get(album)
+        found = api.get(album)
         return found["orders"][-1]["state"] == "RETRY" and found["tries"] > 1 and found
 
     found = wait_until(refused_twice, "a second try")
@@ -75,57 +75,57 @@ def test_a_server_that_refuses_is_asked_again_until_it_takes(
     assert delivery["error"]["type"] == "BusyError"
     assert delivery["error"]["message"].startswith("451 4.3.2 ")
     assert (delivery["result"], delivery["progress"]) == (None, None)
-    assert visit.letters(addressee) == []
+    assert api.letters(addressee) == []
 
-    visit.post("/mail/mood", mood="takes")
-    done = visit.finished(album)
+    api.post("/mail/mood", mood="takes")
+    done = api.finished(album)
     assert done["tries"] > found["tries"]
     assert done["orders"][-1]["result"] == {
         "letter": done["result"]["letter"],
         "tries": done["tries"],
     }
-    assert [letter["copies"] for letter in visit.letters(addressee)] == [1]
+    assert [letter["copies"] for letter in api.letters(addressee)] == [1]
 
 
 def test_a_server_that_is_away_gets_the_letter_when_it_is_back(
-    visit: Any, small_photo: bytes, addressee: str
+    api: Any, small_photo: bytes, addressee: str
 ) -> None:
-    visit.lab.stop("mail")
-    album = order(visit, small_photo, addressee)
-    wait_until(lambda: deliver_order(visit, album)["state"] == "RETRY", "a failed try")
-    error = deliver_order(visit, album)["error"]
+    api.lab.stop("mail")
+    album = order(api, small_photo, addressee)
+    wait_until(lambda: deliver_order(api, album)["state"] == "RETRY", "a failed try")
+    error = deliver_order(api, album)["error"]
     assert error == {"type": "ConnectionRefusedError", "message": "[Errno 111] Connection refused"}
-    visit.lab.start("mail")
-    assert visit.until(album, "SUCCESS", seconds=30)["tries"] > 1
-    assert [letter["copies"] for letter in visit.letters(addressee)] == [1]
+    api.lab.start("mail")
+    assert api.until(album, "SUCCESS", seconds=30)["tries"] > 1
+    assert [letter["copies"] for letter in api.letters(addressee)] == [1]
 
 
 def test_a_letter_that_is_taken_back_is_not_sent(
-    visit: Any, small_photo: bytes, addressee: str
+    api: Any, small_photo: bytes, addressee: str
 ) -> None:
-    visit.post("/mail/mood", mood="refuses")
-    album = order(visit, small_photo, addressee)
-    wait_until(lambda: deliver_order(visit, album)["state"] == "RETRY", "a failed try")
-    delivery = f"/tasks/{deliver_order(visit, album)['id']}"
-    assert visit.delete(delivery).status_code == 202
-    visit.post("/mail/mood", mood="takes")
-    visit.until(delivery, "REVOKED")
-    assert visit.until(album, "REVOKED")["result"] is None
-    assert visit.query("select sent from letter where id = ?", letter_id(visit, album)) == [(None,)]
-    assert visit.letters(addressee) == []
+    api.post("/mail/mood", mood="refuses")
+    album = order(api, small_photo, addressee)
+    wait_until(lambda: deliver_order(api, album)["state"] == "RETRY", "a failed try")
+    delivery = f"/tasks/{deliver_order(api, album)['id']}"
+    assert api.delete(delivery).status_code == 202
+    api.post("/mail/mood", mood="takes")
+    api.until(delivery, "REVOKED")
+    assert api.until(album, "REVOKED")["result"] is None
+    assert api.query("select sent from letter where id = ?", letter_id(api, album)) == [(None,)]
+    assert api.letters(addressee) == []
 
 
 # --- a server that says no for good --------------------------------------------------------------
 
 
-def test_nobody_is_not_tried_again(visit: Any, small_photo: bytes) -> None:
-    album = order(visit, small_photo, "nobody@example.com")
-    found = visit.until(album, "FAILURE")
+def test_nobody_is_not_tried_again(api: Any, small_photo: bytes) -> None:
+    album = order(api, small_photo, "nobody@example.com")
+    found = api.until(album, "FAILURE")
     error = {"type": "RefusedError", "message": "550 5.1.1 Nobody of that name lives here"}
     assert (found["error"], found["tries"], found["result"]) == (error, 1, None)
     delivery = found["orders"][-1]
     assert (delivery["state"], delivery["error"]) == ("FAILURE", error)
-    assert visit.query("select sent from letter where id = ?", letter_id(visit, album)) == [(None,)]
+    assert api.query("select sent from letter where id = ?", letter_id(api, album)) == [(None,)]
     assert "Traceback" not in str(found)
     assert found["sheet"], "which is there, whatever the mail server says"
 
@@ -134,21 +134,21 @@ def test_nobody_is_not_tried_again(visit: Any, small_photo: bytes) -> None:
 
 
 def test_who_is_told_that_it_failed_sends_again_what_has_arrived(
-    visit: Any, small_photo: bytes, addressee: str
+    api: Any, small_photo: bytes, addressee: str
 ) -> None:
     """The letter arrives several times. Its Message-ID tells that it is one."""
-    visit.post("/mail/mood", mood="denies")
-    album = order(visit, small_photo, addressee)
-    wait_until(lambda: visit.letters(addressee), "the letter")
-    wait_until(lambda: visit.letters(addressee)[0]["copies"] > 1, "the same letter again")
-    assert visit.get(album)["state"] == "STARTED"
-    visit.post("/mail/mood", mood="takes")
-    done = visit.finished(album)
-    (letter,) = visit.letters(addressee)
+    api.post("/mail/mood", mood="denies")
+    album = order(api, small_photo, addressee)
+    wait_until(lambda: api.letters(addressee), "the letter")
+    wait_until(lambda: api.letters(addressee)[0]["copies"] > 1, "the same letter again")
+    assert api.get(album)["state"] == "STARTED"
+    api.post("/mail/mood", mood="takes")
+    done = api.finished(album)
+    (letter,) = api.letters(addressee)
     assert letter["copies"] == done["tries"]
     ids = {
         line
-        for path in (visit.lab.folder / "lab/mail/new").iterdir()
+        for path in (api.lab.folder / "lab/mail/new").iterdir()
         for line in path.read_text().splitlines()
         if addressee in path.read_text() and line.startswith("Message-ID:")
     }
@@ -156,13 +156,13 @@ def test_who_is_told_that_it_failed_sends_again_what_has_arrived(
 
 
 def test_delivering_a_letter_that_was_sent_sends_nothing(
-    visit: Any, small_photo: bytes, addressee: str, celery: Celery
+    api: Any, small_photo: bytes, addressee: str, celery: Celery
 ) -> None:
-    letter = visit.ordered(small_photo, email=addressee)["result"]["letter"]
+    letter = api.ordered(small_photo, email=addressee)["result"]["letter"]
     for _ in range(2):
         result = celery.send_task("tasks.deliver", [letter], queue="lab").get(timeout=10)
         assert result == {"letter": letter, "tries": 1}
-    assert [letter["copies"] for letter in visit.letters(addressee)] == [1]
+    assert [letter["copies"] for letter in api.letters(addressee)] == [1]
 
 
 # --- how often, and when -------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_a_retry_is_the_same_task_with_that_countdown(
 
 
 @pytest.fixture
-def impatient(lab: Bench, tmp_path: Path) -> Iterator[None]:
+def impatient(lab: ChapterRun, tmp_path: Path) -> Iterator[None]:
     """Put a worker in the place of the lab's own that waits a tenth of a second at most."""
     (tmp_path / "impatient.py").write_text(
         "from celery.app import autoretry\n"
@@ -258,23 +258,23 @@ def impatient(lab: Bench, tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
-def test_after_ten_retries_it_is_given_up(visit: Any, small_photo: bytes, addressee: str) -> None:
-    visit.post("/mail/mood", mood="refuses")
-    album = order(visit, small_photo, addressee)
-    found = visit.until(album, "FAILURE", seconds=60)
+def test_after_ten_retries_it_is_given_up(api: Any, small_photo: bytes, addressee: str) -> None:
+    api.post("/mail/mood", mood="refuses")
+    album = order(api, small_photo, addressee)
+    found = api.until(album, "FAILURE", seconds=60)
     assert found["tries"] == 11, "once, and ten times more"
     assert found["error"]["type"] == "BusyError"
     assert found["orders"][-1]["state"] == "FAILURE"
-    assert visit.letters(addressee) == []
+    assert api.letters(addressee) == []
 
 
-def test_the_mail_server_speaks_smtp(lab: Bench, visit: Any) -> None:
+def test_the_mail_server_speaks_smtp(lab: ChapterRun, api: Any) -> None:
     """Real refusals, whoever asks: so it isn't our own code on both ends."""
-    visit.post("/mail/mood", mood="refuses")
+    api.post("/mail/mood", mood="refuses")
     with smtplib.SMTP("127.0.0.1", lab.ports["LAB_SMTP_PORT"], timeout=10) as server:
         assert server.ehlo()[0] == 250
         assert server.mail("me@example.com")[0] == 451
-        visit.post("/mail/mood", mood="takes")
+        api.post("/mail/mood", mood="takes")
         assert server.mail("me@example.com")[0] == 250
         assert server.rcpt("nobody@example.com")[0] == 550
         assert server.rcpt("you@example.com")[0] == 250

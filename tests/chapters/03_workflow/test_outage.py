@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.away import REFUSED_WITHIN, SILENT_WITHIN, WAYS, is_a_503, served, timed
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.outages import REFUSED_WITHIN, SILENT_WITHIN, WAYS, expect_503, served, timed
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 PHOTO, IN_ALBUM, ALBUM, ORDER = (f"6a8f12a0-0000-4000-8000-00000000000{n}" for n in range(1, 5))
 Rows = dict[str, set[str]]
@@ -70,8 +70,8 @@ def fill(folder: Path, photo: bytes) -> None:
 
 @pytest.fixture
 def web(
-    lab: Bench,
-    visitor: httpx.Client,
+    lab: ChapterRun,
+    client: httpx.Client,
     small_photo: bytes,
     broker: str,
     part: str,
@@ -81,8 +81,8 @@ def web(
     """Serve a lab that has something in it, while a part is away; return its address."""
     with served(lab, WEB, tmp_path, broker, part, way) as address:
         fill(tmp_path, small_photo)
-        visitor.get(f"{address}/photos")  # the first visitor waits for imports, too
-        is_a_503(visitor.post(f"{address}/my-task", data={"arg1": 1, "arg2": 2}))
+        client.get(f"{address}/photos")  # the first client waits for imports, too
+        expect_503(client.post(f"{address}/my-task", data={"arg1": 1, "arg2": 2}))
         yield address
 
 
@@ -102,7 +102,7 @@ CASES = [
 @pytest.mark.parametrize(("broker", "part", "way"), CASES)
 def test_away_is_said_in_time_what_was_refused_leaves_nothing_and_a_note_stays(
     web: str,
-    visitor: httpx.Client,
+    client: httpx.Client,
     small_photo: bytes,
     tmp_path: Path,
     broker: str,
@@ -113,21 +113,21 @@ def test_away_is_said_in_time_what_was_refused_leaves_nothing_and_a_note_stays(
     before = kept(tmp_path)
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     orders: list[Callable[[], httpx.Response]] = [
-        lambda: visitor.post(f"{web}/photos", files={"photo": small_photo}),
-        lambda: visitor.post(f"{web}/photos/{PHOTO}/publication", data={"at": soon}),
-        lambda: visitor.post(f"{web}/albums/{ALBUM}/orders"),
-        lambda: visitor.post(f"{web}/albums/{ALBUM}/zip"),
+        lambda: client.post(f"{web}/photos", files={"photo": small_photo}),
+        lambda: client.post(f"{web}/photos/{PHOTO}/publication", data={"at": soon}),
+        lambda: client.post(f"{web}/albums/{ALBUM}/orders"),
+        lambda: client.post(f"{web}/albums/{ALBUM}/zip"),
     ]
     looks: list[Callable[[], httpx.Response]] = [
-        lambda: visitor.get(f"{web}/tasks/{ORDER}"),
-        lambda: visitor.get(f"{web}/photos"),
+        lambda: client.get(f"{web}/tasks/{ORDER}"),
+        lambda: client.get(f"{web}/photos"),
     ]
     with ThreadPoolExecutor() as pool:  # as many visitors as the server has threads
         answers = [*pool.map(timed, orders), *pool.map(timed, looks)]
     for answer, seconds in answers:
         assert seconds < limit, answer.request.url
         if part == "backend" or answer.request.method == "POST":
-            is_a_503(answer)
+            expect_503(answer)
         else:
             assert answer.status_code == 200
             assert '"state":' in answer.text
@@ -140,22 +140,22 @@ def test_away_is_said_in_time_what_was_refused_leaves_nothing_and_a_note_stays(
     assert {PHOTO, IN_ALBUM} <= after["files"], "the photos that were there are still there"
     assert ALBUM in after["album"]
     for path in ("", "mail", "diary"):
-        assert visitor.get(f"{web}/{path}").status_code == 200, "these need neither"
-    empty = visitor.post(f"{web}/albums", data={"name": "a", "email": "you@example.com"})
+        assert client.get(f"{web}/{path}").status_code == 200, "these need neither"
+    empty = client.post(f"{web}/albums", data={"name": "a", "email": "you@example.com"})
     assert empty.status_code == 201, "an album is made without them, and filled"
-    put_in = visitor.post(web + empty.headers["Location"] + "/photos", files={"photo": small_photo})
+    put_in = client.post(web + empty.headers["Location"] + "/photos", files={"photo": small_photo})
     assert put_in.status_code == 201
 
-    answer, seconds = timed(lambda: visitor.delete(f"{web}/tasks/{ORDER}"))
+    answer, seconds = timed(lambda: client.delete(f"{web}/tasks/{ORDER}"))
     assert seconds < limit
     if part == "backend":
-        is_a_503(answer)
+        expect_503(answer)
         assert not taken_back(tmp_path)
     else:  # the note is what counts: a worker reads it before it publishes
         assert answer.status_code == 202
         assert answer.json()["state"] == "REVOKED"
         assert taken_back(tmp_path)
-        assert visitor.get(f"{web}/tasks/{ORDER}").json()["state"] == "REVOKED"
+        assert client.get(f"{web}/tasks/{ORDER}").json()["state"] == "REVOKED"
 
 
 def what_is_left_was_said(before: Rows, after: Rows, said: str) -> None:
@@ -174,42 +174,42 @@ def what_is_left_was_said(before: Rows, after: Rows, said: str) -> None:
 
 
 @pytest.mark.slow
-def test_after_an_outage_all_goes_on_without_a_restart(visit_any: Any, small_photo: bytes) -> None:
-    visit, lab = visit_any, visit_any.lab
-    photo = visit.developed(small_photo)
-    path, before = visit.album(small_photo, small_photo), visit.kept()
+def test_after_an_outage_all_goes_on_without_a_restart(any_api: Any, small_photo: bytes) -> None:
+    api, lab = any_api, any_api.lab
+    photo = api.developed(small_photo)
+    path, before = api.album(small_photo, small_photo), api.kept()
     processes = {name: lab.services[name].pid for name in ("web", "worker", "beat", "mail")}
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     lab.stop("broker")
     for ask in (
-        lambda: visit.hand_in(small_photo),
-        lambda: visit.post(photo["publish"], at=soon),
-        lambda: visit.post(f"{path}/orders"),
+        lambda: api.hand_in(small_photo),
+        lambda: api.post(photo["publish"], at=soon),
+        lambda: api.post(f"{path}/orders"),
     ):
         answer, seconds = timed(ask)
-        is_a_503(answer)
+        expect_503(answer)
         assert seconds < REFUSED_WITHIN
     lab.start("broker")
 
     def ordered() -> bool:
-        return bool(visit.post(f"{path}/orders").status_code == 202)  # 503: a dead connection
+        return bool(api.post(f"{path}/orders").status_code == 202)  # 503: a dead connection
 
     wait_until(ordered, "an order to be accepted")
-    visit.until(path, "SUCCESS", seconds=40)
-    left = set(map(tuple, visit.kept()["photo"])) - set(map(tuple, before["photo"]))
+    api.until(path, "SUCCESS", seconds=40)
+    left = set(map(tuple, api.kept()["photo"])) - set(map(tuple, before["photo"]))
     assert len(left) <= 1, "the photo that was refused, if it isn't certain that it was"
     assert {name: lab.services[name].pid for name in processes} == processes
 
 
 @pytest.mark.slow
 def test_a_publication_that_waits_in_the_queue_survives_a_restart_of_the_broker(
-    visit: Any, small_photo: bytes
+    api: Any, small_photo: bytes
 ) -> None:
-    photo = visit.developed(small_photo)
-    visit.lab.stop("worker")
+    photo = api.developed(small_photo)
+    api.lab.stop("worker")
     due = datetime.now(UTC) + timedelta(seconds=3)
-    order = visit.accepted(visit.post(photo["publish"], at=due.isoformat()))
-    visit.lab.stop("broker")
-    visit.lab.start("broker")
-    visit.lab.start("worker")
-    assert visit.until(order, "SUCCESS", seconds=20)["result"]["published"] >= due.timestamp()
+    order = api.accepted(api.post(photo["publish"], at=due.isoformat()))
+    api.lab.stop("broker")
+    api.lab.start("broker")
+    api.lab.start("worker")
+    assert api.until(order, "SUCCESS", seconds=20)["result"]["published"] >= due.timestamp()

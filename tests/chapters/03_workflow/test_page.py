@@ -13,9 +13,17 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
-from tests.browser import NARROW, WIDE, chromium, nothing_sticks_out, page, photo_file, tab_to
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.browser import (
+    NARROW,
+    WIDE,
+    chromium,
+    expect_no_horizontal_scroll,
+    page,
+    photo_file,
+    tab_to,
+)
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 LONG = 60_000  # ms
 AWAY = "The server is away. Is it still running?"
@@ -41,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def empty_lab(lab: Bench, visitor: httpx.Client) -> Bench:
+def empty_lab(lab: ChapterRun, client: httpx.Client) -> ChapterRun:
     """Use a lab that nobody has brought anything to, and whose mailbox is empty."""
     with closing(sqlite3.connect(lab.folder / "lab/lab.sqlite", timeout=10)) as database, database:
         for table in ("order", "photo", "album", "letter", "entry"):
@@ -50,8 +58,8 @@ def empty_lab(lab: Bench, visitor: httpx.Client) -> Bench:
         shutil.rmtree(lab.folder / "lab" / name, ignore_errors=True)
     for letter in (lab.folder / "lab/mail").glob("new/*"):
         letter.unlink()
-    assert visitor.get(f"{lab.url}/photos").json() == {"photos": []}
-    assert visitor.get(f"{lab.url}/albums").json() == {"albums": []}
+    assert client.get(f"{lab.url}/photos").json() == {"photos": []}
+    assert client.get(f"{lab.url}/albums").json() == {"albums": []}
     return lab
 
 
@@ -72,13 +80,13 @@ def is_painted(picture: Locator) -> None:
     assert picture.evaluate("image => image.naturalWidth") > 0
 
 
-def publication(visit: Any, number: int = 0) -> Any:
+def publication(api: Any, number: int = 0) -> Any:
     """Return what the server knows of the publication of the latest photo, or one before."""
-    return visit.get("/photos")["photos"][number]["publication"]
+    return api.get("/photos")["photos"][number]["publication"]
 
 
 def test_by_keyboard_a_print_is_published_and_taken_back(
-    empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, api: Any, small_photo: bytes
 ) -> None:
     where: dict[str, Any] = {"color_scheme": "dark", "timezone_id": "Asia/Kolkata"}
     where["reduced_motion"] = "reduce"
@@ -92,22 +100,22 @@ def test_by_keyboard_a_print_is_published_and_taken_back(
         lab_page.keyboard.press("Enter")
         expect(lab_page.locator("#publish")).to_be_visible()
         expect(lab_page.locator("#publish .zone")).to_contain_text("Asia/")  # or Calcutta, to ICU
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
         tab_to(lab_page, ".soon")
         lab_page.keyboard.press("Enter")
         planned = lab_page.locator("#scheduled li")
         expect(planned).to_contain_text("mine.jpg")
         expect(planned.locator(".when")).to_contain_text(" s")
         expect(lab_page.locator(".ribbon")).to_contain_text("in the window at ")
-        nothing_sticks_out(lab_page)
-        due = datetime.fromtimestamp(publication(visit)["due"], UTC)
+        expect_no_horizontal_scroll(lab_page)
+        due = datetime.fromtimestamp(publication(api)["due"], UTC)
         assert timedelta(seconds=40) < due - datetime.now(UTC) < timedelta(minutes=1)
 
         tab_to(lab_page, "[aria-label='Take back mine.jpg']")
         lab_page.keyboard.press("Enter")
         expect(planned).to_have_count(0)
         expect(lab_page.locator("#scheduled-says")).to_contain_text("mine.jpg stays out")
-        assert publication(visit)["order"]["state"] == "REVOKED"
+        assert publication(api)["order"]["state"] == "REVOKED"
 
         lab_page.locator(".publish").click()
         due = (datetime.now(INDIA) + timedelta(seconds=2)).replace(microsecond=0)
@@ -118,20 +126,20 @@ def test_by_keyboard_a_print_is_published_and_taken_back(
         at.press("Enter")
         expect(lab_page.locator(".ribbon")).to_contain_text("in the window since ")
         expect(lab_page.locator(".publish")).to_be_hidden()
-        assert publication(visit)["due"] == due.timestamp()
-        assert visit.get("/photos")["photos"][0]["published"] >= due.timestamp()
+        assert publication(api)["due"] == due.timestamp()
+        assert api.get("/photos")["photos"][0]["published"] >= due.timestamp()
 
 
 @pytest.mark.slow
 def test_an_album_with_a_broken_photo_gets_its_sheet_and_once_the_mail_server_is_willing_its_letter(
-    empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, api: Any, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, NARROW, color_scheme="dark") as lab_page:
         takes = lab_page.locator("#moods [value=takes]")
         expect(takes).to_be_checked()
         takes.focus()
         lab_page.keyboard.press("ArrowDown")
-        wait_until(lambda: visit.get("/mail")["mood"] == "refuses", "the mail server to refuse")
+        wait_until(lambda: api.get("/mail")["mood"] == "refuses", "the mail server to refuse")
 
         half = photo_file(small_photo[: len(small_photo) // 2], "half.jpg")
         make_album(lab_page, photo_file(small_photo), half, name="Rainy days")
@@ -144,7 +152,7 @@ def test_an_album_with_a_broken_photo_gets_its_sheet_and_once_the_mail_server_is
         expect(card.locator(".notes")).to_contain_text("451 4.3.2 Not now")
         is_painted(card.locator(".sheet img"))
         expect(lab_page.locator(LETTERS)).to_have_count(0)
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
 
         lab_page.locator("#moods [value=refuses]").focus()
         lab_page.keyboard.press("ArrowUp")
@@ -155,12 +163,12 @@ def test_an_album_with_a_broken_photo_gets_its_sheet_and_once_the_mail_server_is
         expect(letter.locator(".to")).to_contain_text("to you@photo-lab.example, ")
         is_painted(letter.locator(".sheet img"))
         expect(lab_page.locator("#mail-count")).to_have_text("1")
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
 
 
 @pytest.mark.slow
 def test_six_samples_are_handed_in_by_mouse_and_become_prints(
-    empty_lab: Bench, browser: Browser
+    empty_lab: ChapterRun, browser: Browser
 ) -> None:
     with page(browser, empty_lab.url, WIDE, color_scheme="light") as lab_page:
         lab_page.locator("#samples").click()
@@ -174,12 +182,12 @@ def test_six_samples_are_handed_in_by_mouse_and_become_prints(
         assert sorted(names) == [
             f"{name}.jpg" for name in ("aurora", "birches", "dunes", "lake", "ridges", "sunset")
         ]
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
 
 
 @pytest.mark.slow
 def test_an_album_of_samples_shows_its_progress_and_becomes_a_zip_once_cancelled_once_made(
-    empty_lab: Bench, browser: Browser
+    empty_lab: ChapterRun, browser: Browser
 ) -> None:
     with page(browser, empty_lab.url, WIDE) as lab_page:
         lab_page.evaluate(WATCH)
@@ -195,7 +203,7 @@ def test_an_album_of_samples_shows_its_progress_and_becomes_a_zip_once_cancelled
         )
         is_painted(card.locator(".sheet img"))
         expect(lab_page.locator(LETTERS)).to_have_text(["Album: A week outdoors"])
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
 
         card.locator(".pack").click()
         expect(card.locator(".packed")).to_have_text("packing 2 of 5 …", timeout=LONG)
@@ -213,12 +221,12 @@ def test_an_album_of_samples_shows_its_progress_and_becomes_a_zip_once_cancelled
             card.locator(".download").click()
         with ZipFile(download.value.path()) as archive:
             assert archive.namelist() == [f"{number:02}.png" for number in range(1, 6)]
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
 
 
 @pytest.mark.slow
 def test_a_mail_server_that_denies_gets_the_letter_again_and_nobody_gets_none(
-    empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, api: Any, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE) as lab_page:
         make_album(lab_page, photo_file(small_photo), name="Lost", email="nobody@example.com")
@@ -227,7 +235,7 @@ def test_a_mail_server_that_denies_gets_the_letter_again_and_nobody_gets_none(
         expect(card.locator(".again")).to_have_text("Order again")
 
         lab_page.locator("#moods [value=denies]").check()
-        wait_until(lambda: visit.get("/mail")["mood"] == "denies", "the mail server to deny")
+        wait_until(lambda: api.get("/mail")["mood"] == "denies", "the mail server to deny")
         make_album(lab_page, photo_file(small_photo), name="Twice", email="you@example.com")
         expect(lab_page.locator(LETTERS)).to_have_text(["Album: Twice"])
         several = re.compile(r"came (twice|\d+ times)")
@@ -238,10 +246,10 @@ def test_a_mail_server_that_denies_gets_the_letter_again_and_nobody_gets_none(
         expect(card.first.locator(".notes")).to_contain_text("The letter was tried ")
         expect(lab_page.locator(LETTERS)).to_have_text(["Album: Twice"])  # one letter, many copies
 
-        first = visit.get("/albums")["albums"][0]["orders"][-1]["id"]
+        first = api.get("/albums")["albums"][0]["orders"][-1]["id"]
         card.first.locator(".again").click()
         wait_until(
-            lambda: visit.get("/albums")["albums"][0]["orders"][-1]["id"] != first,
+            lambda: api.get("/albums")["albums"][0]["orders"][-1]["id"] != first,
             "the album to be ordered again",
         )
         expect(card.first.locator(".how")).to_have_text(DONE, timeout=LONG)
@@ -250,7 +258,7 @@ def test_a_mail_server_that_denies_gets_the_letter_again_and_nobody_gets_none(
 
 @pytest.mark.slow
 def test_names_that_look_like_html_are_shown_as_they_are(
-    empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, api: Any, small_photo: bytes
 ) -> None:
     long = "long" * 60 + ".jpg"
     with page(browser, empty_lab.url, NARROW) as lab_page:
@@ -260,7 +268,7 @@ def test_names_that_look_like_html_are_shown_as_they_are(
         for button in lab_page.locator(".publish").all():
             button.click()
             expect(lab_page.locator("#publish-title")).to_contain_text("Publish ")
-            nothing_sticks_out(lab_page)
+            expect_no_horizontal_scroll(lab_page)
             lab_page.locator("#publish .soon").click()
             expect(lab_page.locator("#publish")).to_be_hidden()
         expect(lab_page.locator("#scheduled li")).to_have_count(2)
@@ -274,15 +282,15 @@ def test_names_that_look_like_html_are_shown_as_they_are(
         expect(card.locator(".notes")).to_contain_text(HTML)
         expect(lab_page.locator(LETTERS)).to_have_text(f"Album: {HTML}")
         assert lab_page.evaluate("window.evil") is None
-        nothing_sticks_out(lab_page)
+        expect_no_horizontal_scroll(lab_page)
         for number in range(2):
-            back = visit.delete(f"/tasks/{publication(visit, number)['order']['id']}")
+            back = api.delete(f"/tasks/{publication(api, number)['order']['id']}")
             assert back.status_code == 202
 
 
 @pytest.mark.slow
 def test_what_is_wrong_is_said_where_it_was_pressed(
-    empty_lab: Bench, browser: Browser, visit: Any, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, api: Any, small_photo: bytes
 ) -> None:
     notes = photo_file(b"Not a photo at all.\n", "notes.jpg")
     refusal = "This is not a photo we can read. Send a JPEG, PNG or WebP file."
@@ -304,7 +312,7 @@ def test_what_is_wrong_is_said_where_it_was_pressed(
         expect(said).to_have_text("This time is past, or more than a year away.")
         lab_page.keyboard.press("Escape")
         expect(lab_page.locator("#publish")).to_be_hidden()
-        assert all(photo["publication"] is None for photo in visit.get("/photos")["photos"])
+        assert all(photo["publication"] is None for photo in api.get("/photos")["photos"])
 
         make_album(lab_page, photo_file(small_photo), notes)
         expect(lab_page.locator("#album-says")).to_have_text(f"notes.jpg: {refusal}")
@@ -313,14 +321,14 @@ def test_what_is_wrong_is_said_where_it_was_pressed(
         expect(lab_page.locator("#album-says")).to_contain_text("This album is empty")
         make_album(lab_page, photo_file(small_photo), email="you@exa!mple")
         assert lab_page.evaluate("document.querySelector('[name=email]').validity.valid") is False
-        assert len(visit.get("/albums")["albums"]) == 2, "what the browser refuses isn't sent"
+        assert len(api.get("/albums")["albums"]) == 2, "what the browser refuses isn't sent"
         make_album(lab_page, photo_file(small_photo), email="you&me@example.com")
         expect(lab_page.locator("#album-says")).to_contain_text("'email' is an address")
 
 
 @pytest.mark.slow
 def test_a_server_that_stops_is_said_and_the_page_recovers(
-    empty_lab: Bench, browser: Browser, run: Callable[..., str], small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, run: Callable[..., str], small_photo: bytes
 ) -> None:
     # A worker that holds tasks for later dies as its connection to Redis breaks: take them away.
     empty_lab.stop("worker")
@@ -366,21 +374,21 @@ def test_a_server_that_stops_is_said_and_the_page_recovers(
 
 @pytest.mark.slow
 def test_a_page_that_is_opened_later_shows_what_there_is(
-    empty_lab: Bench,
+    empty_lab: ChapterRun,
     browser: Browser,
-    visit: Any,
+    api: Any,
     run: Callable[..., str],
     small_photo: bytes,
 ) -> None:
     for name in ("published.jpg", "planned.jpg"):
-        visit.developed(small_photo, name)
+        api.developed(small_photo, name)
     soon, later = (datetime.now(UTC) + timedelta(seconds=seconds) for seconds in (1, 7200))
-    planned, published = visit.get("/photos")["photos"]
-    visit.until(visit.accepted(visit.post(published["publish"], at=soon.isoformat())))
-    back = visit.accepted(visit.post(planned["publish"], at=later.isoformat()))
-    visit.ordered(small_photo, name="Before you came")
+    planned, published = api.get("/photos")["photos"]
+    api.until(api.accepted(api.post(published["publish"], at=soon.isoformat())))
+    back = api.accepted(api.post(planned["publish"], at=later.isoformat()))
+    api.ordered(small_photo, name="Before you came")
     run("celery -A make_celery call tasks.count")
-    wait_until(lambda: visit.get("/diary")["entries"], "the statistics to be in the diary")
+    wait_until(lambda: api.get("/diary")["entries"], "the statistics to be in the diary")
 
     with page(browser, empty_lab.url, WIDE) as lab_page:
         expect(lab_page.locator("#gallery .name")).to_have_text(["planned.jpg", "published.jpg"])
@@ -402,12 +410,12 @@ def test_a_page_that_is_opened_later_shows_what_there_is(
         expect(lab_page.locator("#diary .said").last).to_contain_text("3 photos developed")
         lab_page.locator("#scheduled .back").click()
         expect(lab_page.locator("#scheduled li")).to_have_count(0)
-        assert visit.get(back)["state"] == "REVOKED"
+        assert api.get(back)["state"] == "REVOKED"
 
 
 @pytest.mark.slow
 def test_an_album_that_nobody_works_on_seems_stuck_after_a_while_and_can_be_ordered_again(
-    empty_lab: Bench, browser: Browser, small_photo: bytes
+    empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     empty_lab.stop("worker")
     opened = browser.new_page(viewport=WIDE)

@@ -13,8 +13,8 @@ from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from PIL import Image
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 Run = Callable[..., str]
 QUICK = "--without-mingle --without-gossip --loglevel INFO"
@@ -27,37 +27,37 @@ def paths() -> list[str]:
 
 
 @pytest.fixture
-def album(visit: Any, small_photo: bytes, paths: list[str]) -> str:
+def album(api: Any, small_photo: bytes, paths: list[str]) -> str:
     """Return an album that takes a few seconds to pack, the same for all tests of this file."""
     if not paths:
         names = f"{'x' * 60}"
-        paths.append(visit.ordered(*[small_photo] * PHOTOS, name=names, seconds=30)["id"])
+        paths.append(api.ordered(*[small_photo] * PHOTOS, name=names, seconds=30)["id"])
     path = f"/albums/{paths[0]}"
-    (visit.lab.folder / f"lab{path}/album.zip").unlink(missing_ok=True)
+    (api.lab.folder / f"lab{path}/album.zip").unlink(missing_ok=True)
     return path
 
 
-def pack(visit: Any, album: str) -> str:
+def pack(api: Any, album: str) -> str:
     """Order a zip; return where to ask for it, once some of it is done."""
-    order: str = visit.accepted(visit.post(f"{album}/zip"))
-    wait_until(lambda: done(visit, order) > 1, "the first photos to be packed")
+    order: str = api.accepted(api.post(f"{album}/zip"))
+    wait_until(lambda: done(api, order) > 1, "the first photos to be packed")
     return order
 
 
-def done(visit: Any, order: str) -> int:
-    progress = visit.get(order)["progress"]
+def done(api: Any, order: str) -> int:
+    progress = api.get(order)["progress"]
     return int(progress["done"]) if progress else 0
 
 
 # --- how far it is -------------------------------------------------------------------------------
 
 
-def test_packing_says_how_far_it_is(visit: Any, album: str) -> None:
-    order = visit.accepted(visit.post(f"{album}/zip"))
+def test_packing_says_how_far_it_is(api: Any, album: str) -> None:
+    order = api.accepted(api.post(f"{album}/zip"))
     seen: list[dict[str, Any]] = []
 
     def look() -> bool:
-        seen.append(visit.get(order))
+        seen.append(api.get(order))
         return bool(seen[-1]["state"] == "SUCCESS")
 
     wait_until(look, "the album to be packed", 30)
@@ -74,7 +74,7 @@ def test_packing_says_how_far_it_is(visit: Any, album: str) -> None:
     result = seen[-1]["result"]
     assert (result["done"], result["total"], seen[-1]["progress"]) == (PHOTOS, PHOTOS, None)
 
-    file = visit.visitor.get(f"{visit.url}{album}/album.zip").content
+    file = api.client.get(f"{api.url}{album}/album.zip").content
     assert len(file) == result["bytes"]
     with zipfile.ZipFile(io.BytesIO(file)) as archive:
         assert archive.namelist() == [f"{number:02}.png" for number in range(1, PHOTOS + 1)]
@@ -82,75 +82,75 @@ def test_packing_says_how_far_it_is(visit: Any, album: str) -> None:
         with Image.open(io.BytesIO(archive.read("01.png"))) as picture:
             assert picture.format == "PNG"
             assert picture.size == (1200 + 120, 1600 + 200), "the large print in its frame"
-    assert visit.parts() == []
+    assert api.parts() == []
 
 
-def test_only_what_is_developed_is_packed(visit: Any, small_photo: bytes) -> None:
-    album = visit.ordered(small_photo, small_photo[:-300], small_photo)
-    result = visit.until(visit.accepted(visit.post(f"/albums/{album['id']}/zip")), "SUCCESS")
+def test_only_what_is_developed_is_packed(api: Any, small_photo: bytes) -> None:
+    album = api.ordered(small_photo, small_photo[:-300], small_photo)
+    result = api.until(api.accepted(api.post(f"/albums/{album['id']}/zip")), "SUCCESS")
     assert result["result"]["total"] == 2
-    file = visit.visitor.get(f"{visit.url}/albums/{album['id']}/album.zip").content
+    file = api.client.get(f"{api.url}/albums/{album['id']}/album.zip").content
     assert zipfile.ZipFile(io.BytesIO(file)).namelist() == ["01.png", "02.png"]
 
 
 # --- how it is stopped ---------------------------------------------------------------------------
 
 
-def test_a_packing_that_is_taken_back_stops_soon_and_leaves_nothing(visit: Any, album: str) -> None:
-    order = pack(visit, album)
-    assert len(visit.parts()) == 1
-    answer = visit.delete(order)
+def test_a_packing_that_is_taken_back_stops_soon_and_leaves_nothing(api: Any, album: str) -> None:
+    order = pack(api, album)
+    assert len(api.parts()) == 1
+    answer = api.delete(order)
     assert answer.status_code == 202
-    status = visit.until(order, "REVOKED", seconds=3)  # a photo's time: a tenth of a second
+    status = api.until(order, "REVOKED", seconds=3)  # a photo's time: a tenth of a second
     assert status["error"] == {"type": "TaskRevokedError", "message": "taken back"}
     assert (status["result"], status["progress"]) == (None, None)
-    wait_until(lambda: not visit.parts(), "the unfinished file to be gone", 3)
-    found = visit.get(album)
+    wait_until(lambda: not api.parts(), "the unfinished file to be gone", 3)
+    found = api.get(album)
     assert (found["zip"], found["packing"]) == (None, status)
     assert found["state"] == "SUCCESS", "the album itself is as it was"
 
 
-def test_revoke_does_nothing_to_a_task_that_runs(visit: Any, album: str, celery: Celery) -> None:
-    order = pack(visit, album)
+def test_revoke_does_nothing_to_a_task_that_runs(api: Any, album: str, celery: Celery) -> None:
+    order = pack(api, album)
     (answer,) = celery.control.revoke(order[7:], reply=True, limit=1) or []
     assert "flagged as revoked" in str(answer)
     assert order[7:] in str(answer)
-    assert visit.until(order, "SUCCESS", seconds=30)["result"]["done"] == PHOTOS
-    assert visit.get(album)["zip"]
+    assert api.until(order, "SUCCESS", seconds=30)["result"]["done"] == PHOTOS
+    assert api.get(album)["zip"]
 
 
 @pytest.mark.parametrize(("signal", "leaves"), [("SIGTERM", 0), ("SIGKILL", 1)])
 def test_terminate_stops_a_task_at_once_and_only_a_kill_leaves_what_it_had_begun(
-    visit: Any, album: str, celery: Celery, signal: str, leaves: int
+    api: Any, album: str, celery: Celery, signal: str, leaves: int
 ) -> None:
     """SIGTERM ends the process by an exception (SystemExit): the task's `finally` still runs."""
-    order = pack(visit, album)
-    worker = visit.lab.services["worker"].pid
+    order = pack(api, album)
+    worker = api.lab.services["worker"].pid
     celery.control.revoke(order[7:], terminate=True, signal=signal)
-    status = visit.until(order, "REVOKED", seconds=3)
+    status = api.until(order, "REVOKED", seconds=3)
     assert status["error"] == {"type": "TaskRevokedError", "message": "terminated"}
-    again = [visit.accepted(visit.post("/my-task", arg1=2, arg2=3)) for _ in range(4)]
-    assert [visit.until(order, "SUCCESS")["result"] for order in again] == [5] * 4
-    assert visit.lab.services["worker"].pid == worker, "the worker goes on, with a new process"
+    again = [api.accepted(api.post("/my-task", arg1=2, arg2=3)) for _ in range(4)]
+    assert [api.until(order, "SUCCESS")["result"] for order in again] == [5] * 4
+    assert api.lab.services["worker"].pid == worker, "the worker goes on, with a new process"
 
-    assert [part.stem for part in visit.parts()] == [order[7:]] * leaves
-    assert visit.get(album)["zip"] is None
-    assert visit.get(order) == status, "for good"
-    for part in visit.parts():
+    assert [part.stem for part in api.parts()] == [order[7:]] * leaves
+    assert api.get(album)["zip"] is None
+    assert api.get(order) == status, "for good"
+    for part in api.parts():
         part.unlink()  # clean_up would do so in an hour
 
 
 # --- time limits ---------------------------------------------------------------------------------
 
 
-def test_a_soft_time_limit_lets_a_task_tidy_up(visit: Any, album: str, celery: Celery) -> None:
+def test_a_soft_time_limit_lets_a_task_tidy_up(api: Any, album: str, celery: Celery) -> None:
     options: dict[str, Any] = {"queue": "lab", "soft_time_limit": 0.5}
     result = celery.send_task("tasks.pack", [album.removeprefix("/albums/")], **options)
     with pytest.raises(SoftTimeLimitExceeded):
         result.get(timeout=20)
     assert result.state == "FAILURE"
-    assert visit.parts() == []
-    assert visit.get(album)["zip"] is None
+    assert api.parts() == []
+    assert api.get(album)["zip"] is None
 
 
 STUBBORN = """
@@ -184,7 +184,7 @@ def adds(one, other):
 
 
 @pytest.fixture
-def stubborn(lab: Bench, tmp_path: Path) -> Iterator[Celery]:
+def stubborn(lab: ChapterRun, tmp_path: Path) -> Iterator[Celery]:
     """Run a worker of one process with tasks of its own; return an app to send them by."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     command = f"celery -A stubborn worker -n stubborn@%h --concurrency 1 {QUICK}"
@@ -200,7 +200,7 @@ def stubborn(lab: Bench, tmp_path: Path) -> Iterator[Celery]:
 
 @pytest.mark.slow
 def test_a_hard_time_limit_ends_a_task_that_swallows_the_soft_one(
-    lab: Bench, stubborn: Celery, make_visit: Any
+    lab: ChapterRun, stubborn: Celery, make_api: Any
 ) -> None:
     assert stubborn.send_task("listens").get(timeout=10) == "SoftTimeLimitExceeded"
     result = stubborn.send_task("swallows")
@@ -209,7 +209,7 @@ def test_a_hard_time_limit_ends_a_task_that_swallows_the_soft_one(
     assert result.state == "FAILURE"
     for limit in ("Soft time limit (1s)", "Hard time limit (3s)"):
         words = f"{limit} exceeded for swallows[{result.id}]"
-        make_visit(lab).says("stubborn", words)
+        make_api(lab).says("stubborn", words)
     assert stubborn.send_task("adds", [2, 3]).get(timeout=20) == 5, "in a new process"
 
 
@@ -231,13 +231,13 @@ SENT, BEGUN = "events: task-sent", "events: task-sent, task-received, task-start
 
 
 @pytest.mark.slow
-def test_watch_shows_events_and_stored_states(visit: Any, run: Run) -> None:
+def test_watch_shows_events_and_stored_states(api: Any, run: Run) -> None:
     lines = watched(run, {"adds": "tasks.my_task 2 3"})["adds"]
     assert lines[1:] == [f"{BEGUN}, task-succeeded", "stored: STARTED, SUCCESS", "result: 5"]
 
 
 @pytest.mark.slow
-def test_watch_shows_failures_and_what_was_never_begun(visit: Any, run: Run) -> None:
+def test_watch_shows_failures_and_what_was_never_begun(api: Any, run: Run) -> None:
     commands = {
         "fails": "tasks.my_task 2 two",
         "lacks": "tasks.my_task 2",
@@ -255,7 +255,7 @@ def test_watch_shows_failures_and_what_was_never_begun(visit: Any, run: Run) -> 
 
 @pytest.mark.slow
 def test_watch_shows_progress_and_what_stopped_it(
-    visit: Any, album: str, run: Run, celery: Celery
+    api: Any, album: str, run: Run, celery: Celery
 ) -> None:
     words = f"tasks.pack {album.removeprefix('/albums/')}"
     lines = watched(run, {"packs": words})["packs"]
@@ -270,17 +270,17 @@ def test_watch_shows_progress_and_what_stopped_it(
 
 
 @pytest.mark.slow
-def test_watch_shows_retries(visit: Any, small_photo: bytes, run: Run) -> None:
-    visit.post("/mail/mood", mood="refuses")
-    album = visit.album(small_photo)
-    visit.post(f"{album}/orders")
-    letter = wait_until(lambda: visit.query("select id from letter where sent is null"), "a letter")
+def test_watch_shows_retries(api: Any, small_photo: bytes, run: Run) -> None:
+    api.post("/mail/mood", mood="refuses")
+    album = api.album(small_photo)
+    api.post(f"{album}/orders")
+    letter = wait_until(lambda: api.query("select id from letter where sent is null"), "a letter")
 
     def retried() -> set[str]:
         """Return the ids of letters' deliveries that were retried, besides the album's own."""
-        said = "\n".join(visit.lab.log.lines("worker"))
+        said = "\n".join(api.lab.log.lines("worker"))
         found = re.findall(r"Task tasks\.deliver\[(\S+)\] retry: ", said)
-        return set(found) - {visit.get(album)["orders"][-1]["id"]}
+        return set(found) - {api.get(album)["orders"][-1]["id"]}
 
     before = retried()
 
@@ -290,7 +290,7 @@ def test_watch_shows_retries(visit: Any, small_photo: bytes, run: Run) -> None:
     with ThreadPoolExecutor() as pool:
         watching = pool.submit(lines)
         wait_until(lambda: retried() - before, "a retry of the task that is watched", 60)
-        visit.post("/mail/mood", mood="takes")
+        api.post("/mail/mood", mood="takes")
         found = watching.result()
     # After a short pause it may be received again before the retry is told.
     told = found[1].removeprefix("events: ").split(", ")

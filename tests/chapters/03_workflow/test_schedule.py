@@ -21,8 +21,8 @@ from celery.beat import PersistentScheduler, Scheduler
 from celery.signals import before_task_publish
 from flask import Flask
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 BERLIN = ZoneInfo("Europe/Berlin")
 Sent = list[tuple[str, datetime]]  # which task, when
@@ -157,53 +157,53 @@ def test_a_report_that_was_missed_is_sent_once_when_beat_is_back(
 
 
 @pytest.fixture
-def paused_beat(lab: Bench) -> Iterator[None]:
+def paused_beat(lab: ChapterRun) -> Iterator[None]:
     """Let the lab's own beat send nothing for a while, or it would write lines of its own."""
-    family = lab.services["beat"].family()
-    for process in family:
+    processes = lab.services["beat"].process_tree()
+    for process in processes:
         process.suspend()
     yield
-    for process in family:
+    for process in processes:
         process.resume()
 
 
 @pytest.fixture
-def reports(visit: Any) -> Iterator[Callable[[], int]]:
+def reports(api: Any) -> Iterator[Callable[[], int]]:
     """Return what counts the reports that came by mail; today's is as if it never was written."""
-    visit.query("delete from letter where id like 'report-%'")
+    api.query("delete from letter where id like 'report-%'")
     to = "owner@photo-lab.example"  # where today's may come several times, from several tests
-    yield lambda: sum(letter["copies"] for letter in visit.letters(to))
-    visit.query("delete from letter where id like 'report-%'")
+    yield lambda: sum(letter["copies"] for letter in api.letters(to))
+    api.query("delete from letter where id like 'report-%'")
 
 
-def entries(visit: Any, task: str) -> list[Any]:
+def entries(api: Any, task: str) -> list[Any]:
     sql = "select at, said from entry where task = ? order by id"
-    found: list[Any] = visit.query(sql, task)
+    found: list[Any] = api.query(sql, task)
     return found
 
 
 @pytest.mark.usefixtures("paused_beat")
 def test_a_tick_reaches_a_worker_that_writes_the_diary(
-    visit: Any, celery: Celery, reports: Callable[[], int]
+    api: Any, celery: Celery, reports: Callable[[], int]
 ) -> None:
     tasks = ("tasks.count", "tasks.clean_up", "tasks.report")
-    before = {task: len(entries(visit, task)) for task in tasks}
+    before = {task: len(entries(api, task)) for task in tasks}
     had = reports()
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(hour=7, minute=0)
     with time_machine.travel(tomorrow) as clock:
         scheduler = Scheduler(app=celery)
         scheduler.tick()
-        assert {task: len(entries(visit, task)) for task in tasks} == before, "not yet"
+        assert {task: len(entries(api, task)) for task in tasks} == before, "not yet"
         clock.move_to(tomorrow.replace(minute=30, second=1))
         while scheduler.tick() == 0:
             pass
         scheduler.close()
 
     def written() -> bool:
-        return all(len(entries(visit, task)) == before[task] + 1 for task in tasks)
+        return all(len(entries(api, task)) == before[task] + 1 for task in tasks)
 
     wait_until(written, "three new lines in the diary")
-    diary = visit.get("/diary")["entries"]
+    diary = api.get("/diary")["entries"]
     assert {entry["task"] for entry in diary[:3]} == set(tasks)
     for entry in diary:
         assert list(entry) == ["task", "at", "said"]
@@ -214,52 +214,52 @@ def test_a_tick_reaches_a_worker_that_writes_the_diary(
 # --- the tasks -----------------------------------------------------------------------------------
 
 
-def asked(visit: Any, celery: Celery, task: str) -> str:
+def asked(api: Any, celery: Celery, task: str) -> str:
     """Have a task done by the worker; return what it says, which is in the diary, too."""
     said: str = celery.send_task(task, queue="lab").get(timeout=10)
-    assert entries(visit, task)[-1][1] == said
-    assert time.time() - entries(visit, task)[-1][0] < 10
+    assert entries(api, task)[-1][1] == said
+    assert time.time() - entries(api, task)[-1][0] < 10
     return said
 
 
 @pytest.mark.usefixtures("paused_beat")
 def test_a_report_that_is_asked_for_twice_is_one_letter(
-    visit: Any, celery: Celery, reports: Callable[[], int]
+    api: Any, celery: Celery, reports: Callable[[], int]
 ) -> None:
     had, today = reports(), datetime.now(UTC).date()
-    first, second = (asked(visit, celery, "tasks.report") for _ in range(2))
+    first, second = (asked(api, celery, "tasks.report") for _ in range(2))
     assert first == f"The report of {today} goes to owner@photo-lab.example."
     assert second == f"The report of {today} was written before."
     wait_until(lambda: reports() == had + 1, "the report")
-    (letter,) = visit.letters("owner@photo-lab.example")
+    (letter,) = api.letters("owner@photo-lab.example")
     assert letter["subject"] == f"Report of {today}"
     assert letter["text"].rstrip().endswith(" albums ordered.")
     assert letter["sheet"] is False
-    assert visit.query("select count(*) from letter where id = ?", f"report-{today}") == [(1,)]
+    assert api.query("select count(*) from letter where id = ?", f"report-{today}") == [(1,)]
 
 
 @pytest.mark.usefixtures("paused_beat")
 def test_statistics_count_what_was_developed_and_ordered(
-    visit: Any, celery: Celery, small_photo: bytes
+    api: Any, celery: Celery, small_photo: bytes
 ) -> None:
     def numbers() -> tuple[int, int]:
         words = r"(\d+) photos developed, \d+\.\d s each; (\d+) albums ordered\."
-        found = re.fullmatch(words, asked(visit, celery, "tasks.count"))
+        found = re.fullmatch(words, asked(api, celery, "tasks.count"))
         assert found
         return int(found[1]), int(found[2])
 
     photos, albums = numbers()
-    visit.ordered(small_photo, small_photo[:-300], small_photo)
-    visit.album(small_photo)
+    api.ordered(small_photo, small_photo[:-300], small_photo)
+    api.album(small_photo)
     assert numbers() == (photos + 2, albums + 1)
 
 
 @pytest.mark.usefixtures("paused_beat")
 def test_cleaning_up_deletes_only_what_is_unfinished_and_old(
-    visit: Any, celery: Celery, small_photo: bytes
+    api: Any, celery: Celery, small_photo: bytes
 ) -> None:
-    visit.developed(small_photo)
-    folder = visit.lab.folder / "lab"
+    api.developed(small_photo)
+    folder = api.lab.folder / "lab"
     (folder / "albums/some").mkdir(parents=True, exist_ok=True)
     hours = {"prints/old.part": 2, "albums/some/old.part": 1.01, "new.part": 0.99, "old.jpg": 48}
     for name, age in hours.items():
@@ -267,10 +267,10 @@ def test_cleaning_up_deletes_only_what_is_unfinished_and_old(
         os.utime(folder / name, (time.time() - age * 3600,) * 2)
     before = {path for path in folder.rglob("*") if path.is_file() and "sqlite" not in path.name}
     try:
-        assert asked(visit, celery, "tasks.clean_up") == "2 files deleted, 1,200,000 bytes."
+        assert asked(api, celery, "tasks.clean_up") == "2 files deleted, 1,200,000 bytes."
         after = {path for path in folder.rglob("*") if path.is_file()}
         assert before - after == {folder / "prints/old.part", folder / "albums/some/old.part"}
-        assert asked(visit, celery, "tasks.clean_up") == "0 files deleted, 0 bytes."
+        assert asked(api, celery, "tasks.clean_up") == "0 files deleted, 0 bytes."
     finally:
         for name in hours:
             (folder / name).unlink(missing_ok=True)
@@ -291,7 +291,7 @@ def test_the_day_of_a_report_is_that_of_the_time_zone(
     assert [name for name, _ in sent] == ["tasks.deliver"]
 
 
-def test_what_nobody_could_do_in_time_is_not_done_later(lab: Bench, celery: Celery) -> None:
+def test_what_nobody_could_do_in_time_is_not_done_later(lab: ChapterRun, celery: Celery) -> None:
     """Without a worker ticks don't pile up: each entry expires."""
     for entry in celery.conf.beat_schedule.values():
         assert 60 <= entry["options"]["expires"] < 86400

@@ -15,15 +15,15 @@ from celery.exceptions import ChordError
 from flask import Flask
 from PIL import Image, UnidentifiedImageError
 
-from tests.waiting import wait_until
-from workbench.bench import Bench
+from tests.support.waiting import wait_until
+from workbench.chapter_run import ChapterRun
 
 INK = (58, 52, 44)  # of an empty field's frame
 
 
-def sheet_of(visit: Any, album: Any) -> Image.Image:
+def sheet_of(api: Any, album: Any) -> Image.Image:
     """Return an album's contact sheet."""
-    answer = visit.visitor.get(visit.url + album["sheet"])
+    answer = api.client.get(api.url + album["sheet"])
     assert answer.headers["Content-Type"] == "image/jpeg"
     return Image.open(io.BytesIO(answer.content)).convert("RGB")
 
@@ -48,9 +48,9 @@ def states(album: Any) -> list[str]:
 # --- good albums, and others ---------------------------------------------------------------------
 
 
-def test_an_album_is_developed_laid_out_and_mailed(visit_any: Any, small_photo: bytes) -> None:
-    visit = visit_any
-    album = visit.ordered(*[small_photo] * 5, name="Good", email="good@example.com", seconds=30)
+def test_an_album_is_developed_laid_out_and_mailed(any_api: Any, small_photo: bytes) -> None:
+    api = any_api
+    album = api.ordered(*[small_photo] * 5, name="Good", email="good@example.com", seconds=30)
     assert (album["state"], album["error"], album["tries"]) == ("SUCCESS", None, 1)
     assert [photo["name"] for photo in album["photos"]] == [f"{n}.jpg" for n in range(1, 6)]
     *developing, laying_out, delivering = album["orders"]
@@ -59,23 +59,23 @@ def test_an_album_is_developed_laid_out_and_mailed(visit_any: Any, small_photo: 
         assert (order["task"], order["state"]) == ("tasks.try_to_develop", "SUCCESS")
         assert order["result"]["photo"] == order["photo"]
         assert order["result"]["seconds"] > 0
-        assert visit.visitor.get(visit.url + order["print"]).status_code == 200
+        assert api.client.get(api.url + order["print"]).status_code == 200
     assert (laying_out["task"], delivering["task"]) == ("tasks.sheet", "tasks.deliver")
     assert laying_out["result"] == laying_out["id"] == album["result"]["letter"]
 
-    page = sheet_of(visit, album)
+    page = sheet_of(api, album)
     assert page.size == (4 * 320 + 20, 2 * 290 + 20), "two rows of four"
     assert empty_fields(page, 5) == []
-    letters = visit.letters("good@example.com")
+    letters = api.letters("good@example.com")
     assert [(letter["subject"], letter["copies"]) for letter in letters] == [("Album: Good", 1)]
     assert letters[0]["text"] == "Developed: 5. Could not be read: 0.\n"
-    sent = visit.visitor.get(f"{visit.url}/mail/{letters[0]['id']}/sheet.jpg").content
+    sent = api.client.get(f"{api.url}/mail/{letters[0]['id']}/sheet.jpg").content
     assert Image.open(io.BytesIO(sent)).size == page.size
 
 
-def test_one_broken_photo_doesnt_spoil_the_album(visit: Any, small_photo: bytes) -> None:
+def test_one_broken_photo_doesnt_spoil_the_album(api: Any, small_photo: bytes) -> None:
     photos = [small_photo, small_photo[:-300], small_photo]
-    album = visit.ordered(*photos, email="broken@example.com")
+    album = api.ordered(*photos, email="broken@example.com")
     assert (album["state"], album["error"]) == ("SUCCESS", None)
     assert states(album) == ["SUCCESS"] * 5, "a photo that can't be read is a result, too"
     broken = album["orders"][1]
@@ -85,66 +85,64 @@ def test_one_broken_photo_doesnt_spoil_the_album(visit: Any, small_photo: bytes)
     }
     assert "truncated" in broken["result"]["error"]
     assert broken["print"] is None
-    assert empty_fields(sheet_of(visit, album), 3) == [1]
-    (letter,) = visit.letters("broken@example.com")
+    assert empty_fields(sheet_of(api, album), 3) == [1]
+    (letter,) = api.letters("broken@example.com")
     assert letter["text"] == "Developed: 2. Could not be read: 1.\n"
 
 
-def test_an_album_of_broken_photos_is_a_sheet_of_empty_fields(
-    visit: Any, small_photo: bytes
-) -> None:
-    album = visit.ordered(*[small_photo[:-300]] * 2, email="all@example.com")
-    assert empty_fields(sheet_of(visit, album), 2) == [0, 1]
-    (letter,) = visit.letters("all@example.com")
+def test_an_album_of_broken_photos_is_a_sheet_of_empty_fields(api: Any, small_photo: bytes) -> None:
+    album = api.ordered(*[small_photo[:-300]] * 2, email="all@example.com")
+    assert empty_fields(sheet_of(api, album), 2) == [0, 1]
+    (letter,) = api.letters("all@example.com")
     assert letter["text"] == "Developed: 0. Could not be read: 2.\n"
-    assert visit.post(f"/albums/{album['id']}/zip").status_code == 409, "nothing to pack"
+    assert api.post(f"/albums/{album['id']}/zip").status_code == 409, "nothing to pack"
 
 
-def test_an_album_that_is_ordered_again_is_mailed_again(visit: Any, small_photo: bytes) -> None:
+def test_an_album_that_is_ordered_again_is_mailed_again(api: Any, small_photo: bytes) -> None:
     """With a photo more, and a broken one, of which nothing is left to read."""
-    first = visit.ordered(small_photo, small_photo[:-300], email="again@example.com")
+    first = api.ordered(small_photo, small_photo[:-300], email="again@example.com")
     path = f"/albums/{first['id']}"
-    visit.accepted(visit.hand_in(small_photo, "late.jpg", f"{path}/photos"), 201)
-    visit.accepted(visit.post(f"{path}/orders"))
+    api.accepted(api.hand_in(small_photo, "late.jpg", f"{path}/photos"), 201)
+    api.accepted(api.post(f"{path}/orders"))
 
     def second_letter() -> Any:
-        found = visit.get(path)
+        found = api.get(path)
         return found["state"] == "SUCCESS" and found["result"] != first["result"] and found
 
     wait_until(second_letter, "the second letter")
-    second = visit.finished(path)
+    second = api.finished(path)
     assert not {o["id"] for o in first["orders"]} & {o["id"] for o in second["orders"]}
     assert second["progress"] == {"done": 5, "total": 5}
     assert "error" in second["orders"][1]["result"]
-    texts = [letter["text"] for letter in visit.letters("again@example.com")]
+    texts = [letter["text"] for letter in api.letters("again@example.com")]
     assert texts == [
         "Developed: 2. Could not be read: 1.\n",
         "Developed: 1. Could not be read: 1.\n",
     ]
-    assert empty_fields(sheet_of(visit, second), 3) == [1]
+    assert empty_fields(sheet_of(api, second), 3) == [1]
 
 
-def test_a_photo_that_comes_late_is_not_on_the_sheet(visit: Any, small_photo: bytes) -> None:
-    path = visit.album(*[small_photo] * 4)
-    family = visit.lab.services["worker"].family()
-    for process in family:
+def test_a_photo_that_comes_late_is_not_on_the_sheet(api: Any, small_photo: bytes) -> None:
+    path = api.album(*[small_photo] * 4)
+    processes = api.lab.services["worker"].process_tree()
+    for process in processes:
         process.suspend()
-    visit.accepted(visit.post(f"{path}/orders"))
-    visit.accepted(visit.hand_in(small_photo, "late.jpg", f"{path}/photos"), 201)
-    for process in family:
+    api.accepted(api.post(f"{path}/orders"))
+    api.accepted(api.hand_in(small_photo, "late.jpg", f"{path}/photos"), 201)
+    for process in processes:
         process.resume()
-    album = visit.finished(path)
+    album = api.finished(path)
     assert (len(album["photos"]), album["progress"]["total"]) == (5, 6)
-    assert sheet_of(visit, album).size == (4 * 320 + 20, 290 + 20), "one row of four"
+    assert sheet_of(api, album).size == (4 * 320 + 20, 290 + 20), "one row of four"
 
 
-def test_progress_rises_to_the_total(visit: Any, small_photo: bytes) -> None:
-    path = visit.album(*[small_photo] * 12)
-    visit.accepted(visit.post(f"{path}/orders"))
+def test_progress_rises_to_the_total(api: Any, small_photo: bytes) -> None:
+    path = api.album(*[small_photo] * 12)
+    api.accepted(api.post(f"{path}/orders"))
     seen: list[Any] = []
 
     def look() -> bool:
-        seen.append(visit.get(path))
+        seen.append(api.get(path))
         return bool(seen[-1]["progress"]["done"] == 14)
 
     wait_until(look, "all to be done")
@@ -184,37 +182,37 @@ def test_a_chain_hands_results_on_and_a_group_collects_them(tasks: Any, celery: 
 
 
 def test_in_a_plain_chord_one_broken_photo_spoils_the_album(
-    visit: Any, small_photo: bytes, tasks: Any
+    api: Any, small_photo: bytes, tasks: Any
 ) -> None:
     """The sheet never runs, and the errback is told why."""
-    path = visit.album(small_photo, small_photo[:-300], small_photo)
-    album = visit.get(path)
+    path = api.album(small_photo, small_photo[:-300], small_photo)
+    album = api.get(path)
     develop, sheet = tasks.tasks.develop, tasks.workflow.sheet
     body = sheet.s(album["id"])
     body.on_error(tasks.workflow.tell.s(album["id"]))
     header = [develop.s(photo["id"]) for photo in album["photos"]]
     result = chord(header, body).apply_async()
-    found = visit.until(path, "FAILURE")
+    found = api.until(path, "FAILURE")
     told = result.get(timeout=15, propagate=False)  # stored a moment after the errback ran
     assert (result.state, type(told)) == ("FAILURE", ChordError)
     assert found["error"]["type"] == "ChordError"
     assert "raised UnidentifiedImageError('image file is truncated" in found["error"]["message"]
     assert found["sheet"] is None
-    developed = visit.query("select developed from photo where album_id = ?", album["id"])
+    developed = api.query("select developed from photo where album_id = ?", album["id"])
     assert [bool(row[0]) for row in developed].count(True) == 2, "the others are developed"
-    started = [line for line in visit.lab.log.lines("worker") if f"sheet[{result.id}]" in line]
+    started = [line for line in api.lab.log.lines("worker") if f"sheet[{result.id}]" in line]
     assert started == [], "no worker has ever seen it"
 
-    visit.accepted(visit.post(f"{path}/orders"))
-    assert visit.until(path, "STARTED", "SUCCESS")["error"] is None, "a new order forgets it"
-    assert visit.until(path, "SUCCESS")["result"]
+    api.accepted(api.post(f"{path}/orders"))
+    assert api.until(path, "STARTED", "SUCCESS")["error"] is None, "a new order forgets it"
+    assert api.until(path, "SUCCESS")["result"]
 
 
 def test_a_workflow_travels_with_its_first_messages(
-    lab: Bench, visit: Any, small_photo: bytes, tasks: Any
+    lab: ChapterRun, api: Any, small_photo: bytes, tasks: Any
 ) -> None:
     """One message a photo, each with the whole of what follows; so a sheet isn't in the queue."""
-    path = visit.album(small_photo, small_photo)
+    path = api.album(small_photo, small_photo)
     album_id = path.removeprefix("/albums/")
     develop, sheet, deliver = (
         tasks.workflow.try_to_develop,
@@ -223,7 +221,7 @@ def test_a_workflow_travels_with_its_first_messages(
     )
     broker = redis.Redis.from_url(lab.broker_url, decode_responses=True)
     try:
-        header = [develop.s(photo["id"]) for photo in visit.get(path)["photos"]]
+        header = [develop.s(photo["id"]) for photo in api.get(path)["photos"]]
         chord(header, chain(sheet.s(album_id), deliver.s())).apply_async(queue="shelf")
         messages = [json.loads(one) for one in broker.lrange("shelf", 0, -1)]
         assert [one["headers"]["task"] for one in messages] == ["tasks.try_to_develop"] * 2
@@ -240,12 +238,12 @@ def test_a_workflow_travels_with_its_first_messages(
 
 @pytest.mark.slow
 def test_a_database_for_results_has_a_task_that_asks_again_and_again(
-    labs: Any, small_photo: bytes, make_visit: Any
+    labs: Any, small_photo: bytes, make_api: Any
 ) -> None:
-    visit = make_visit(labs("redis", "database"))
-    visit.ordered(small_photo, small_photo, seconds=30)
-    visit.says("worker", "Task celery.chord_unlock")
-    plain = make_visit(labs("redis", "redis"))
+    api = make_api(labs("redis", "database"))
+    api.ordered(small_photo, small_photo, seconds=30)
+    api.says("worker", "Task celery.chord_unlock")
+    plain = make_api(labs("redis", "redis"))
     plain.ordered(small_photo, small_photo)
     assert "celery.chord_unlock" not in str(plain.lab.log.lines("worker")), "Redis counts instead"
 

@@ -9,13 +9,13 @@ from celery.exceptions import TimeoutError
 from PIL import Image, ImageChops
 
 from support import shelf
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 NAME = "tasks.black_and_white"
 DARK, BRIGHT = (90, 20, 40), (250, 220, 90)  # the left and the right half of the photo
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Order one print, as somebody who knows nothing but the name."""
     photo = Image.new("RGB", (64, 48), DARK)
     photo.paste(BRIGHT, (32, 0, 64, 48))
@@ -24,9 +24,9 @@ def check(bench: Bench, answer: Path) -> None:
 
     path = shlex.quote(str(answer.parent))
     worker = f"celery -A {answer.stem} worker --concurrency 1 --without-mingle --without-gossip"
-    bench.add("worker of your file", f"PYTHONPATH={path} {worker}")
-    bench.start("worker of your file")
-    celery = Celery(broker=bench.broker_url, backend=bench.result_backend)
+    chapter_run.add("worker of your file", f"PYTHONPATH={path} {worker}")
+    chapter_run.start("worker of your file")
+    celery = Celery(broker=chapter_run.broker_url, backend=chapter_run.result_backend)
     result = celery.send_task(NAME, args=["two-halves"])
     try:
         returned = result.get(timeout=10, propagate=False)
@@ -40,21 +40,31 @@ def check(bench: Bench, answer: Path) -> None:
     )
     place = re.findall(rf'{answer.name}", line (\d+)', str(result.traceback))
     where = f", in line {place[-1]} of {answer.name}" if place else ""
-    assert result.successful(), f"The task ends well. Yours ends with {error}: {returned}{where}."
+    assert result.successful(), (
+        f"The task ends well. Yours ends with {error}: {returned}{where}."
+    )
 
     file = shelf.prints("two-halves") / "black_and_white.jpg"
-    assert file.exists(), "The print is the file black_and_white.jpg among the photo's prints."
+    assert file.exists(), (
+        "The print is the file black_and_white.jpg among the photo's prints."
+    )
     with Image.open(file) as opened:
         image = opened.convert("RGB")
     red, green, blue = image.split()
-    spread = max(top(ImageChops.difference(red, green)), top(ImageChops.difference(green, blue)))
+    spread = max(
+        top(ImageChops.difference(red, green)), top(ImageChops.difference(green, blue))
+    )
     assert spread <= 8, (
         "The print is black and white: a pixel's red, green and blue are the same. "
         f"In yours they are up to {spread} of 255 apart."
     )
     width, height = image.size
-    left, right = (top(green.crop((x, 0, x + 1, height))) for x in (width // 4, width * 3 // 4))
-    assert right - left > 60, "The print shows the photo: dark stays dark, and bright stays bright."
+    left, right = (
+        top(green.crop((x, 0, x + 1, height))) for x in (width // 4, width * 3 // 4)
+    )
+    assert right - left > 60, (
+        "The print shows the photo: dark stays dark, and bright stays bright."
+    )
 
 
 def known(celery: Celery) -> list[str]:

@@ -7,14 +7,16 @@ from uuid import uuid4
 from celery import Celery
 from redis import Redis
 
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Ask for the places of five tasks, before and after."""
     place = importlib.import_module(answer.stem).place
-    celery = Celery(broker=bench.broker_url, backend=bench.result_backend)
-    results = [celery.send_task("tasks.my_task", args=[number, 1]) for number in range(5)]
+    celery = Celery(broker=chapter_run.broker_url, backend=chapter_run.result_backend)
+    results = [
+        celery.send_task("tasks.my_task", args=[number, 1]) for number in range(5)
+    ]
 
     places = [place(result.id) for result in results]
     assert places == [1, 2, 3, 4, 5], (
@@ -23,14 +25,14 @@ def check(bench: Bench, answer: Path) -> None:
     )
     assert place(str(uuid4())) is None, "A task that was never sent has no place: None."
 
-    Redis.from_url(bench.broker_url).brpop(["celery"])  # just what a worker does
+    Redis.from_url(chapter_run.broker_url).brpop(["celery"])  # just what a worker does
     places = [place(result.id) for result in results]
     assert places == [None, 1, 2, 3, 4], (
         "When the first of five is taken, its place is None, and the others move up to 1, 2, 3, 4. "
         f"place() says {', '.join(map(str, places))}."
     )
 
-    bench.start("worker")
+    chapter_run.start("worker")
     for result in results[1:]:
         result.get(timeout=20)
     places = [place(result.id) for result in results]

@@ -6,13 +6,19 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from support import shelf
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 GOOD, BROKEN = "developed", UnidentifiedImageError.__name__
-ALBUM = {"beach": GOOD, "notes": BROKEN, "harbour": GOOD, "never brought": BROKEN, "evening": GOOD}
+ALBUM = {
+    "beach": GOOD,
+    "notes": BROKEN,
+    "harbour": GOOD,
+    "never brought": BROKEN,
+    "evening": GOOD,
+}
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Have an album developed that has two broken photos among three good ones."""
     album = importlib.import_module(answer.stem)
     good = [photo_id for photo_id, fate in ALBUM.items() if fate == GOOD]
@@ -21,13 +27,17 @@ def check(bench: Bench, answer: Path) -> None:
     for photo_id in good:
         Image.linear_gradient("L").resize((64, 48)).save(shelf.photo(photo_id), "PNG")
 
-    task_ids = album.send_album(list(ALBUM))  # there is no worker yet: whoever waits here, hangs
+    task_ids = album.send_album(
+        list(ALBUM)
+    )  # there is no worker yet: whoever waits here, hangs
     assert len(set(task_ids)) == len(ALBUM), (
         f"send_album() returns the ids of {len(ALBUM)} tasks for {len(ALBUM)} photos. "
         f"Yours returns {task_ids!r}."
     )
 
-    bench.services["worker"].launch()  # and not waited for: that is what collect() must do
+    chapter_run.services[
+        "worker"
+    ].launch()  # and not waited for: that is what collect() must do
     try:
         found = album.collect(task_ids)
     except UnidentifiedImageError as error:

@@ -11,26 +11,32 @@ from flask import Flask
 from exercises.checks import two_labs
 from lab import create_app
 from lab.models import Photo, db
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 NAME = "tasks.statistics"
-SECONDS: dict[str, list[float | None]] = {  # of each photo in a lab; None isn't developed yet
+SECONDS: dict[
+    str, list[float | None]
+] = {  # of each photo in a lab; None isn't developed yet
     "harbour": [0.5, None, 0.25],
     "hill": [None],
     "settings": [1.0] * 5,  # what an app finds that nobody has told where to look
 }
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Ask the harbour, then the hill."""
     harbour, hill = two_labs.harbour, two_labs.hill
-    for name, app in {"harbour": harbour, "hill": hill, "settings": create_app()}.items():
+    for name, app in {
+        "harbour": harbour,
+        "hill": hill,
+        "settings": create_app(),
+    }.items():
         fill(app, SECONDS[name])
         if name != "settings":
-            bench.add(f"{name} worker", worker(name, answer))
-            bench.services[f"{name} worker"].launch()
+            chapter_run.add(f"{name} worker", worker(name, answer))
+            chapter_run.services[f"{name} worker"].launch()
     for name, app in {"harbour": harbour, "hill": hill}.items():
-        bench.services[f"{name} worker"].wait()
+        chapter_run.services[f"{name} worker"].wait()
         ask(name, app.extensions["celery"], answer)
 
 
@@ -70,7 +76,9 @@ def ask(name: str, celery: Celery, answer: Path) -> None:
     place = re.findall(rf'{answer.name}", line (\d+)', str(result.traceback))
     where = f", in line {place[-1]} of {answer.name}" if place else ""
     said = str(returned).partition("\n")[0].rstrip(".")
-    assert result.successful(), f"The task ends well. Yours ends with {error}: {said}{where}."
+    assert result.successful(), (
+        f"The task ends well. Yours ends with {error}: {said}{where}."
+    )
 
     assert returned != figures("settings"), (
         f"The {name} has {figures(name)}. Your task returned {returned}: that is from the database "

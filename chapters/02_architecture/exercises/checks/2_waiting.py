@@ -10,26 +10,28 @@ from typing import Any
 from celery import Celery
 
 from lab import create_app
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Count in a queue on Redis, then in another in the file system."""
     waiting = importlib.import_module(answer.stem).waiting
     redis = create_app({"CELERY": {"task_default_queue": "darkroom"}})
     count("Redis", redis.extensions["celery"], waiting, answer)
 
     os.environ["CELERY_BROKER_URL"] = "filesystem://"  # it wins over the app's settings
-    messages = bench.folder / "messages"
+    messages = chapter_run.folder / "messages"
     messages.mkdir()
     options: dict[str, Any] = {"data_folder_in": messages, "data_folder_out": messages}
-    options["control_folder"] = bench.folder / "control"
+    options["control_folder"] = chapter_run.folder / "control"
     settings = {"task_default_queue": "front-desk", "broker_transport_options": options}
     files = create_app({"CELERY": settings})
     count("filesystem://", files.extensions["celery"], waiting, answer)
 
 
-def count(broker: str, app: Celery, waiting: Callable[[Celery], int], answer: Path) -> None:
+def count(
+    broker: str, app: Celery, waiting: Callable[[Celery], int], answer: Path
+) -> None:
     """Send three messages, and take them one by one."""
     queue = app.conf.task_default_queue
 
@@ -44,7 +46,9 @@ def count(broker: str, app: Celery, waiting: Callable[[Celery], int], answer: Pa
                 f"On {broker}, {moment}, waiting() says {number}. "
                 f"Yours raises {type(error).__name__}: {str(error).rstrip('.')}{where}."
             ) from error
-        assert said == number, f"On {broker}, {moment}, waiting() says {number}. Yours says {said}."
+        assert said == number, (
+            f"On {broker}, {moment}, waiting() says {number}. Yours says {said}."
+        )
 
     expect(f"before anything is sent to the queue '{queue}'", 0)
     app.send_task("tasks.my_task", args=[1, 1], queue="celery", ignore_result=True)
@@ -55,6 +59,10 @@ def count(broker: str, app: Celery, waiting: Callable[[Celery], int], answer: Pa
     expect("asked a second time", 3)
     for left in (2, 1, 0):
         with app.connection_for_read() as connection:
-            message = app.amqp.queues[queue](connection.default_channel).get(no_ack=True)
-        assert message, f"waiting() leaves the messages where they are. On {broker} one is missing."
+            message = app.amqp.queues[queue](connection.default_channel).get(
+                no_ack=True
+            )
+        assert message, (
+            f"waiting() leaves the messages where they are. On {broker} one is missing."
+        )
         expect(f"when {left} of 3 messages are left", left)

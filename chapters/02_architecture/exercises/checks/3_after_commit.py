@@ -11,18 +11,22 @@ from sqlalchemy.orm import Session
 from lab import create_app
 from lab.models import Photo, db
 from lab.tasks import develop, my_task
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
-BEACH, SUM, HARBOUR = "tasks.develop('beach')", "tasks.my_task(1, 2)", "tasks.develop('harbour')"
+BEACH, SUM, HARBOUR = (
+    "tasks.develop('beach')",
+    "tasks.my_task(1, 2)",
+    "tasks.develop('harbour')",
+)
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Make four transactions: two that are committed, one rolled back, one with nothing to send."""
     send_after_commit = importlib.import_module(answer.stem).send_after_commit
     app = create_app()
     app.test_cli_runner().invoke(args=["init-db"])
     queue = app.extensions["celery"].conf.task_default_queue
-    redis = Redis.from_url(bench.broker_url, decode_responses=True)
+    redis = Redis.from_url(chapter_run.broker_url, decode_responses=True)
 
     def expect(moment: str, *expected: str) -> None:
         found = [shown(message) for message in reversed(redis.lrange(queue, 0, -1))]

@@ -13,7 +13,7 @@ from redis import Redis
 
 from lab import create_app
 from lab.schedule import SCHEDULE
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 NAME, TASK, BERLIN = "last-call", "tasks.count", ZoneInfo("Europe/Berlin")
 BEFORE = {name: entry["task"] for name, entry in SCHEDULE.items()}
@@ -25,7 +25,7 @@ WEEKS = {  # a Thursday morning, and what comes until Tuesday at noon
 WANTED = ["Thu 17:45", "Fri 17:45", "Mon 17:45"]
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Look at the schedule, turn the clock, send the message."""
     settings = importlib.import_module(answer.stem).SETTINGS
     app = create_app({"CELERY": settings})
@@ -47,7 +47,7 @@ def check(bench: Bench, answer: Path) -> None:
 
     before = datetime.now(UTC)
     scheduler.apply_async(entry, advance=False)
-    redis = Redis.from_url(bench.broker_url)
+    redis = Redis.from_url(chapter_run.broker_url)
     [message] = redis.lrange(celery.conf.task_default_queue, 0, -1)
     expires = json.loads(message)["headers"]["expires"]
     assert expires, "A last call that nobody has taken when the shop closes lapses. Yours doesn't."

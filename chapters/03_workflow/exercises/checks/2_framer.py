@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from lab import create_app
 from workbench import probes
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 NAME = "tasks.order_frame"
 BUSY = {"beach": [2], "storm": [0] * 99}  # by photo: his wishes in seconds, one a visit
@@ -70,14 +70,14 @@ class Shop:
         return [at for name, at in self.visits if name == photo][visit]
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Order frames: first while the shop is closed, then while the framer is busy."""
     port = probes.free_port()
     shop, app = Shop(), create_app()
     celery = app.extensions["celery"]
     app.test_cli_runner().invoke(args=["init-db"])  # each task looks whether it was taken back
-    bench.add("worker", worker(port, answer))
-    bench.start("worker")
+    chapter_run.add("worker", worker(port, answer))
+    chapter_run.start("worker")
 
     lake = celery.send_task(NAME, ["lake"])
     end(celery.send_task("tasks.my_task", [1, 2]))  # there is one process: it has tried by now

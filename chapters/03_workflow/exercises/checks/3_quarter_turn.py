@@ -20,7 +20,7 @@ from lab.cancel import take_back
 from lab.db import db, folder
 from lab.models import Album, Order, Photo
 from lab.orders import place
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 NAME = "tasks.turn"
 FEW, MANY = 3, 40  # photos
@@ -53,19 +53,19 @@ class Watch:
         return state, result
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Turn four albums."""
     turn = importlib.import_module(answer.stem).turn
-    bench.add("worker", worker(answer))
-    bench.services["worker"].launch()
+    chapter_run.add("worker", worker(answer))
+    chapter_run.services["worker"].launch()
     app = create_app()
     app.test_cli_runner().invoke(args=["init-db"])
-    watch = Watch(app.extensions["celery"], bench.result_backend)
+    watch = Watch(app.extensions["celery"], chapter_run.result_backend)
     with app.app_context():
         whole, broken = make_album("whole", FEW), make_album("broken", FEW)
         (broken.photos[-1].prints / "large.jpg").write_text("not a photo")
         unwanted, late = make_album("unwanted", MANY), make_album("late", MANY)
-        bench.services["worker"].wait()
+        chapter_run.services["worker"].wait()
         to_the_end(turn, whole, watch)
         not_readable(turn, broken, watch)
         taken_back(turn, unwanted, watch)

@@ -16,7 +16,7 @@ from redis import Redis
 from lab import create_app
 from lab.db import db, folder
 from lab.models import Album, Photo
-from workbench.bench import Bench
+from workbench.chapter_run import ChapterRun
 
 PATIENCE = 10  # seconds for a contest
 AFTERWARDS = 3  # seconds, to tell why it failed
@@ -24,14 +24,14 @@ BLUR = {"mist": 4, "torn": None, "stones": 0, "waves": 2, "smoke": 8}  # None ca
 WINNER = "stones"
 
 
-def check(bench: Bench, answer: Path) -> None:
+def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Hold four contests."""
     hold_contest = importlib.import_module(answer.stem).hold_contest
-    bench.add("worker", worker(answer))
-    bench.services["worker"].launch()
+    chapter_run.add("worker", worker(answer))
+    chapter_run.services["worker"].launch()
     app = create_app()
     app.test_cli_runner().invoke(args=["init-db"])
-    notes = Redis.from_url(bench.broker_url, decode_responses=True)
+    notes = Redis.from_url(chapter_run.broker_url, decode_responses=True)
     with app.app_context():
         many = make_album("many", BLUR)
         one = make_album("one", {"alone": 1})
@@ -39,7 +39,7 @@ def check(bench: Bench, answer: Path) -> None:
         stuck = make_album("stuck", {"fern": 0, "moss": 3})
         stuck.folder.parent.mkdir(parents=True)
         stuck.folder.write_text("a file where a folder should be")
-        bench.services["worker"].wait()
+        chapter_run.services["worker"].wait()
 
         state, result = end(hold_contest(many))
         waited = sorted({str(task) for task in notes.lrange("waited", 0, -1)})

@@ -1,0 +1,106 @@
+"""What the doctor's parts tell each other: what is to be examined, and what was found."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from amqp.exceptions import AMQPError
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from workbench import chapter
+from xray.inspect_options import inspect_options
+
+# What servers that are down, or refuse, make libraries raise; the last is Celery's own backend.
+DOWN = (OperationalError, AMQPError, RedisError, SQLAlchemyError, OSError, RuntimeError)
+ANSWERS_WITHIN = 1.0  # seconds, for workers; one that is alive answers in milliseconds
+RESTART = "python -m workbench stop worker; python -m workbench start worker"
+
+# Where the field guide explains a fault, by the words that it usually puts on a screen.
+GUIDE = {
+    "backend-down": "retry-limit-exceeded-while-trying-to-reconnect-to-the-celery-result-store",
+    "broker-full": "command-not-allowed-when-used-memory--maxmemory",
+    "broker-login": "authentication-required",
+    "broker-url": "consumer-cannot-connect-to-amqpguestlocalhost3a",
+    "no-backend": "disabledbackend-object-has-no-attribute",
+    "no-broker": "consumer-cannot-connect-to-redis",
+    "no-worker": "no-nodes-replied-within-time-constraint",
+    "old-result": "pending-again-after-a-day",
+    "old-worker": "got-an-unexpected-keyword-argument-though-the-code-has-it",
+    "other-app": "2-nodes-online-and-you-started-one",
+    "other-backend": "pending-though-the-workers-log-says-succeeded",
+    "other-queue": "timeouterror-the-operation-timed-out",
+    "port-taken": "address-already-in-use",
+    "probe-lost": "timeouterror-the-operation-timed-out",
+    "unregistered": "received-unregistered-task-of-type",
+    "worker-elsewhere": "no-nodes-replied-within-time-constraint",
+    "wrong-port": "consumer-cannot-connect-to-redis",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one thing. Without a fault all is well with it."""
+
+    about: str
+    says: str
+    fault: str = ""  # a word that programs may rely on
+    mend: str = ""
+
+    @property
+    def guide(self) -> str:
+        """Return where the field guide explains the fault, if it does."""
+        return f"FIELD_GUIDE.md#{GUIDE[self.fault]}" if self.fault in GUIDE else ""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What the chapter's own Celery app says of itself."""
+
+    broker: str
+    backend: str | None
+    queue: str
+    tasks: frozenset[str]
+    kept: float  # seconds, for results
+
+    def celery(self) -> Celery:
+        """Make a Celery app that gives up soon, and takes nothing that workers hold."""
+        quick = {"socket_connect_timeout": 1, "socket_timeout": 3, "max_retries": 0}
+        app = Celery(broker=self.broker, backend=self.backend or "disabled://")
+        app.conf.update(
+            broker_connection_timeout=2,
+            broker_transport_options={**quick, **inspect_options(self.broker)},
+            result_backend_transport_options={"retry_policy": {"max_retries": 0}},
+            redis_socket_connect_timeout=1,
+            redis_socket_timeout=3,
+            task_publish_retry=False,
+            task_default_queue=self.queue,
+        )
+        return app
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is to be examined: a chapter, and how it was started."""
+
+    where: chapter.Chapter
+    env: dict[str, str]  # what the lab's processes have
+    port: int  # that its page has, or would like
+    running: bool  # the workbench has started it
+    others: list[str]  # brokers that may be meant
+
+    def start(self, name: str, by_hand: str) -> str:
+        """Return the command that starts one of its processes."""
+        return f"python -m workbench start {name}" if self.running else by_hand
+
+    def restart(self, by_hand: str) -> str:
+        """Return the command that stops the worker and starts it again."""
+        return RESTART if self.running else by_hand
+
+
+def plain(url: str) -> str:
+    """Return an address without its password."""
+    parts = urlsplit(url)
+    host = f"***@{parts.netloc.rpartition('@')[2]}" if parts.password else parts.netloc
+    return urlunsplit(parts._replace(netloc=host))

@@ -1,0 +1,52 @@
+"""Notes when the broker or the result backend is gone, and when it is back."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from amqp.exceptions import AMQPError
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from xray.facts import Facts
+
+ERRORS = (OSError, RedisError, KombuError, AMQPError, CeleryError, RuntimeError)
+
+
+class Outages:
+    """Several threads look: something is back when all of them have found it."""
+
+    def __init__(self, facts: Facts, rest: threading.Event) -> None:
+        """Patience ends when `rest` is set."""
+        self.facts, self._rest = facts, rest
+        self._for: dict[str, set[str]] = {"broker": set(), "backend": set()}
+
+    @contextmanager
+    def noting(self, what: str) -> Iterator[None]:
+        """Note an error during the block, or that there was none."""
+        try:
+            yield
+        except Exception as error:  # a thread that ends would leave us blind, and nobody told
+            says = f"{type(error).__name__}: {error}"
+            if not isinstance(error, ERRORS):
+                says = f"this is a fault of the X-ray's own, {says}"
+            if not self._for[what]:
+                self.facts.add(what, up=False, says=says)
+            self._for[what].add(threading.current_thread().name)
+            self._rest.wait(0.5)
+        else:
+            self.is_there(what)
+
+    def is_there(self, what: str) -> None:
+        """Note that this thread has found it."""
+        me = threading.current_thread().name
+        if me in self._for[what]:
+            self._for[what].discard(me)
+            if not self._for[what]:
+                self.facts.add(what, up=True)
+
+    def forget(self) -> None:
+        """Begin anew, with other threads."""
+        for threads in self._for.values():
+            threads.clear()

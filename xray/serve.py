@@ -1,0 +1,100 @@
+"""Serve the X-ray until Ctrl-C."""
+
+import gc
+import logging
+import os
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import click
+from celery.app import backends
+from celery.exceptions import ImproperlyConfigured
+from kombu.utils.url import parse_url
+from waitress.server import create_server
+
+from xray import outages
+from xray.addresses import without_password
+from xray.controls import Controls, descends_from
+from xray.errors import UserError
+from xray.observer import Observer
+from xray.server import MOST_LISTENERS, create_app
+from xray.signals import postponed_signals
+
+KNOWN = ("redis", "rediss", "amqp", "amqps", "pyamqp")
+STEP_BACK = 10  # of nice's 19: where processors are short, the chapter goes first
+
+
+def serve(
+    broker: str,
+    backend: str | None,
+    port: int,
+    *,
+    redact: bool = False,
+    management: str | None = None,
+    run_pid: int | None = None,
+    chapter: dict[str, str] | None = None,
+) -> None:
+    """Serve the page; at the end, leave workers and broker as they were."""
+    check(broker, backend)
+    os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
+    with suppress(AttributeError, OSError):  # Linux, where that's allowed: it lets others finish
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    gc.set_threshold(100_000, 50, 50)  # of what comes and goes here, next to nothing is a cycle
+    # Celery prefers these to what it is told.
+    os.environ["CELERY_BROKER_URL"] = broker
+    os.environ["CELERY_RESULT_BACKEND"] = backend or "disabled://"
+    logging.getLogger().addHandler(logging.NullHandler())  # outages are said on the page
+    observer = Observer(
+        broker,
+        backend,
+        redact=redact,
+        management=management,
+        is_ours=lambda pid: run_pid is not None and descends_from(run_pid, pid),
+    )
+    controls = Controls(observer) if run_pid else None
+    try:
+        server = create_server(
+            create_app(observer, port, controls, chapter),
+            host="127.0.0.1",
+            port=port,
+            threads=MOST_LISTENERS + 4,
+            channel_request_lookahead=1,  # so that it is noticed when a listener leaves
+        )
+    except OSError:
+        raise UserError(
+            f"Port {port} is taken: stop what listens there, or choose another, "
+            f"as in: --port {port + 1}"
+        ) from None
+    # In a thread, since it would wait for its listeners to leave, when it is ended.
+    threading.Thread(target=server.run, daemon=True).start()
+    if not run_pid:
+        click.echo(f"X-ray: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    try:
+        threading.Event().wait()
+    finally:
+        with postponed_signals(), suppress(*outages.ERRORS):
+            if controls:
+                controls.close()
+            observer.stop()
+
+
+def check(broker: str, backend: str | None) -> None:
+    """Refuse addresses at which nothing could ever be seen, and say why."""
+    if urlsplit(broker).scheme not in KNOWN:
+        raise UserError(
+            f"The X-ray can't look at '{without_password(broker)}', only at Redis and RabbitMQ: "
+            "give it an address such as redis://localhost:6379/0 or amqp://localhost:5672//"
+        )
+    try:
+        for each in (*broker.split(";"), backend or ""):
+            parse_url(each)
+    except ValueError as error:
+        raise UserError(f"'{without_password(each)}' is no address: {error}.") from None
+    try:
+        backends.by_url(backend)
+    except (ImproperlyConfigured, ImportError) as error:
+        raise UserError(
+            f"'{without_password(backend or '')}' is no result backend that Celery knows "
+            f"({error}): give an address such as redis://localhost:6379/1"
+        ) from None
