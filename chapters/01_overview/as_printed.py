@@ -1,4 +1,4 @@
-"""The article's listing, as it stands there. Its four mistakes are the subject of section 1.3."""
+"""The article's listing, as printed. Its mistakes are the subject of section 1.3."""
 
 from celery import Celery
 from flask import Flask

@@ -5,7 +5,7 @@ import time
 
 from celery import Celery
 
-from support import darkroom, shelf
+from support import imaging, storage
 
 celery = Celery(
     "tasks",
@@ -14,8 +14,8 @@ celery = Celery(
 )
 celery.conf.update(
     accept_content=["json"],  # refuse anything that could carry code, such as pickle
-    broker_connection_retry_on_startup=True,  # started before its broker, a worker waits for it
-    result_expires=shelf.KEPT_SECONDS,  # a day, then the backend forgets
+    broker_connection_retry_on_startup=True,  # a worker waits for its broker
+    result_expires=24 * 60 * 60,  # seconds; then the backend forgets it
     task_soft_time_limit=50,  # seconds until the task gets an exception it can handle
     task_time_limit=60,  # seconds until its process is killed
     task_track_started=True,  # otherwise a running task looks like a waiting one
@@ -26,7 +26,7 @@ celery.conf.update(
 def develop(photo_id: str) -> dict[str, float]:
     """Develop one photo and say how many seconds that took."""
     started = time.perf_counter()
-    darkroom.develop(shelf.photo(photo_id), shelf.prints(photo_id))
+    imaging.develop(storage.photo_path(photo_id), storage.prints_folder(photo_id))
     return {"seconds": round(time.perf_counter() - started, 2)}
 
 

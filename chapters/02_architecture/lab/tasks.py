@@ -1,21 +1,24 @@
-"""The tasks, each under the name by which Flask asks for it. They belong to no app yet."""
+"""The tasks. They belong to no app yet: `shared_task` waits for one."""
 
 import time
 
 from celery import shared_task
 
-from lab.models import Photo, db
-from support import darkroom
+from lab.db import db
+from lab.models import Photo
+from lab.storage import photo_path, prints_folder
+from support import imaging
 
 
 @shared_task(name="tasks.develop")
 def develop(photo_id: str) -> dict[str, float]:
     """Develop one photo and say how many seconds that took."""
     photo = db.session.get_one(Photo, photo_id)
+    db.session.commit()  # no transaction stays open during the work
     started = time.perf_counter()
-    darkroom.develop(photo.negative, photo.prints)
+    imaging.develop(photo_path(photo_id), prints_folder(photo_id))
     photo.seconds = round(time.perf_counter() - started, 2)
-    photo.developed = time.time()
+    photo.developed_at = time.time()
     db.session.commit()
     return {"seconds": photo.seconds}
 

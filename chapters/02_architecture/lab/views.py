@@ -3,77 +3,124 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, abort, render_template, request, send_from_directory, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    jsonify,
+    render_template,
+    request,
+    send_from_directory,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
-from lab.models import Order, Photo, db, folder
-from lab.orders import place, standing
+from lab.db import db
+from lab.models import Order, Photo
+from lab.order_status import order_status, order_statuses
+from lab.orders import place_order
+from lab.storage import photo_path, photos_folder, prints_folder
 from lab.tasks import develop, my_task
-from support import counter
+from support import uploads
+from support.etag import with_etag
+from support.status import Status
 
-lab = Blueprint("lab", __name__)
+bp = Blueprint("photos", __name__)
 
 
-@lab.get("/")
+@bp.get("/")
 def index() -> str:
     """Show the page."""
     return render_template("index.html")
 
 
-@lab.get("/photos")
-def gallery() -> dict[str, Any]:
-    """List the latest photos, and how the last order of each stands (null if it has expired)."""
-    photos = db.select(Photo).order_by(Photo.taken_in.desc()).limit(60)
-    together = photos.options(joinedload(Photo.orders))  # an order may be taken back meanwhile
-    latest = db.session.scalars(together).unique()
-    return {"photos": [card(photo) | {"order": standing(photo.orders[-1])} for photo in latest]}
+@bp.get("/photos")
+def list_photos() -> Response:
+    """List the latest photos, each with the status of its last order."""
+    latest = db.select(Photo).order_by(Photo.uploaded_at.desc()).limit(60)
+    photos = db.session.scalars(latest.options(selectinload(Photo.orders))).all()
+    last_orders = [photo.orders[-1] for photo in photos]
+    statuses = order_statuses(last_orders)
+    answers = [describe_photo(photo, statuses) for photo in photos]
+    return with_etag(jsonify(photos=answers))
 
 
-def card(photo: Photo) -> dict[str, Any]:
-    """Return what the gallery shows of a photo."""
-    again = url_for(".order_again", photo_id=photo.id) if photo.negative.exists() else None
-    return {"id": photo.id, "name": photo.name, "seconds": photo.seconds, "again": again}
+def describe_photo(photo: Photo, statuses: dict[str, Status | None]) -> dict[str, Any]:
+    """Return what the page shows of a photo."""
+    return {
+        "id": photo.id,
+        "name": photo.name,
+        "seconds": photo.seconds,
+        "again": again_url(photo),
+        "order": statuses[photo.orders[-1].id],
+    }
 
 
-@lab.post("/photos")
-def take_in() -> ResponseReturnValue:
-    """Take a photo in, and order its prints."""
-    photo_id = counter.take_in(request, folder("photos"))
+def again_url(photo: Photo) -> str | None:
+    """Return where the photo can be ordered again; None if its file is gone."""
+    if not photo_path(photo.id).exists():
+        return None
+    return url_for(".order_again", photo_id=photo.id)
+
+
+@bp.post("/photos")
+def upload_photo() -> ResponseReturnValue:
+    """Save a photo, and order its prints."""
+    photo_id = uploads.save_photo(request, photos_folder())
     photo = Photo(id=photo_id, name=request.files["photo"].filename or "photo")
-    return accepted(place(develop, photo_id, photo=photo))
+    order = place_order(develop, photo_id, photo=photo)
+    return accepted(order)
 
 
-@lab.post("/photos/<uuid:photo_id>/orders")
+@bp.post("/photos/<uuid:photo_id>/orders")
 def order_again(photo_id: UUID) -> ResponseReturnValue:
     """Order the prints of a photo once more."""
-    photo = db.session.get(Photo, str(photo_id)) or abort(404, "No such photo was ever taken in.")
-    if not photo.negative.exists():
-        abort(410, "This photo could not be read, and was thrown away. Hand in another.")
-    return accepted(place(develop, photo.id, photo=photo))
+    photo = get_photo_or_404(photo_id)
+    if not photo_path(photo.id).exists():
+        abort(410, "This photo could not be read, and was deleted. Upload another.")
+    order = place_order(develop, photo.id, photo=photo)
+    return accepted(order)
 
 
-@lab.post("/my-task")
+@bp.post("/my-task")
 def order_my_task() -> ResponseReturnValue:
     """Order the article's task, with two numbers from the form."""
-    arg1, arg2 = counter.number(request, "arg1"), counter.number(request, "arg2")
-    return accepted(place(my_task, arg1, arg2))
+    arg1 = uploads.form_number(request, "arg1")
+    arg2 = uploads.form_number(request, "arg2")
+    order = place_order(my_task, arg1, arg2)
+    return accepted(order)
 
 
 def accepted(order: Order) -> ResponseReturnValue:
-    """Answer 202: we have it, it isn't done, ask here."""
-    location = url_for(".status", task_id=order.id)
+    """Answer 202: the order is taken, not done; its status is at this address."""
+    location = url_for(".get_status", task_id=order.id)
     return {"id": order.id, "status": location}, 202, {"Location": location}
 
 
-@lab.get("/tasks/<uuid:task_id>")
-def status(task_id: UUID) -> ResponseReturnValue:
-    """Say how an order stands."""
-    found = db.session.get(Order, str(task_id)) or abort(404, "No such order was ever taken.")
-    return standing(found) or abort(410, "The result of this order has expired. Order it again.")
+@bp.get("/tasks/<uuid:task_id>")
+def get_status(task_id: UUID) -> Response:
+    """Say how an order is doing."""
+    order = get_order_or_404(task_id)
+    status = order_status(order)
+    if status is None:
+        abort(410, "The result of this order has expired. Order it again.")
+    return with_etag(jsonify(status))
 
 
-@lab.get("/prints/<uuid:photo_id>/<any(small, medium, large):size>.jpg")
-def prints(photo_id: UUID, size: str) -> ResponseReturnValue:
-    """Hand out a print."""
-    return send_from_directory(folder("prints") / str(photo_id), f"{size}.jpg")
+@bp.get("/prints/<uuid:photo_id>/<any(small, medium, large):size>.jpg")
+def get_print(photo_id: UUID, size: str) -> Response:
+    """Send a print."""
+    return send_from_directory(prints_folder(str(photo_id)), f"{size}.jpg")
+
+
+def get_photo_or_404(photo_id: UUID) -> Photo:
+    """Return a photo, or answer 404."""
+    unknown = "There is no photo with this id."
+    return db.get_or_404(Photo, str(photo_id), description=unknown)
+
+
+def get_order_or_404(task_id: UUID) -> Order:
+    """Return an order, or answer 404."""
+    unknown = "There is no order with this id."
+    return db.get_or_404(Order, str(task_id), description=unknown)

@@ -1,7 +1,8 @@
-"""A trap: a task is sent for a row that isn't committed yet, and the worker is quicker."""
+"""A trap: a task is sent for a row that isn't committed, and the worker is quicker."""
 
 from lab import create_app
-from lab.models import Photo, db
+from lab.db import db
+from lab.models import Photo
 from lab.tasks import develop
 
 with create_app().app_context():

@@ -1,4 +1,4 @@
-"""A trap: `celery -A traps.wrong_app` looks for a name `app` first, and that is Flask's."""
+"""A trap: `celery -A traps.wrong_app` takes the name `app` first, which is Flask's."""
 
 from lab import create_app
 
