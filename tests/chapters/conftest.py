@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
 from tests.support.waiting import wait_until
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
 
 Status = dict[str, object]
 
@@ -28,6 +31,13 @@ def small_photo() -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", exif=exif)
     return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def sample_photo(request: pytest.FixtureRequest) -> bytes:
+    """Return a photo of the size that people bring: one of the chapter's own samples."""
+    chapter = CHAPTERS / request.path.parent.name
+    return next(chapter.glob("**/static/samples/lake.jpg")).read_bytes()
 
 
 @pytest.fixture(scope="session")

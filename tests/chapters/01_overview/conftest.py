@@ -1,7 +1,6 @@
 """Chapter 1 at work, for its tests: started once a module, as its reader would start it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -39,10 +38,3 @@ def any_lab(request: pytest.FixtureRequest) -> Iterator[ChapterRun]:
     chapter_run: ChapterRun = request.getfixturevalue(f"{request.param}_lab")
     yield chapter_run
     chapter_run.start_all()
-
-
-@pytest.fixture(scope="session")
-def sample_photo() -> bytes:
-    """Return a photo of the size that people bring."""
-    samples = Path(__file__).parents[3] / "chapters/01_overview/static/samples"
-    return (samples / "lake.jpg").read_bytes()

@@ -1,7 +1,6 @@
 """Chapter 2 at work, for its tests: each pair of servers is started once, as a reader would."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -37,10 +36,3 @@ def any_lab(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterR
     chapter_run = labs(*request.param.split("-"))
     yield chapter_run
     chapter_run.start_all()
-
-
-@pytest.fixture(scope="session")
-def sample_photo() -> bytes:
-    """Return a photo of the size that people bring."""
-    samples = Path(__file__).parents[3] / "chapters/02_architecture/lab/static/samples"
-    return (samples / "lake.jpg").read_bytes()

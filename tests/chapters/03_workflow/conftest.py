@@ -54,13 +54,6 @@ def mend(chapter_run: ChapterRun) -> None:
     (chapter_run.folder / "lab/mood").unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="session")
-def sample_photo() -> bytes:
-    """Return a photo of the size that people bring."""
-    samples = Path(__file__).parents[3] / "chapters/03_workflow/lab/static/samples"
-    return (samples / "lake.jpg").read_bytes()
-
-
 class LabApi:
     """What a client of one lab can ask, and what can be seen behind its back."""
 
