@@ -19,7 +19,11 @@ WORD = re.compile(r"[A-Za-z_]{3,}")
 
 
 def evaluate(example: Example) -> None:
-    """Prove a block: commands are typed, changes made out, all else must be a file's excerpt."""
+    """Prove a block: commands are typed, changes made out, all else must be a file's excerpt.
+
+    A block marked `yours` is code for the reader's own app: its file is among the chapter's tests,
+    in a folder of that name, and a test runs it.
+    """
     language, _, how = example.region.lexemes["info"].strip().partition(" ")
     block = str(example.parsed)
     if language == "console":
@@ -32,6 +36,8 @@ def evaluate(example: Example) -> None:
         bites(block, lambda changed: holds(changes.prove, changed, folder))
     else:
         folder = Path(example.path).parent
+        if how == "yours":
+            folder = ROOT / "tests/chapters" / folder.name / "yours"
         excerpt.prove(block, folder)
         name, _, rest = block.partition("\n")
         bites(rest, lambda code: holds(excerpt.prove, f"{name}\n{code}", folder))

@@ -4,11 +4,13 @@ A block of commands begins with `$`; what follows a command is all that it print
 `stays` is a terminal of its own whose last command goes on; what is shown are lines to wait for. A
 block that begins with `^C` ends the latest of these, and shows the last it prints. Someone who
 looks too early looks again: a command that only reads (a `curl` that sends nothing) is repeated
-until it shows what the lesson shows, for some seconds.
+until it shows what the lesson shows, for some seconds. `NAME=value` prints nothing: the variable is
+there for all later commands, but for those that stay.
 """
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from workbench.probes import free_port
 from workbench.service import Service
 
 LOOKS_FOR = 20  # seconds
+ASSIGNMENT = re.compile(r"([A-Z_]+)=")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Terminal:
         self.root = root
         self.lab = var / "by-hand"
         self.staying: list[Service] = []
+        self.variables: dict[str, str] = {}
         self.ports = {port: str(free_port()) for port in ("8000", "6379")}
         self.bindings = Bindings(dict(self.ports))
         named = {name for chapter in chapters() for name in chapter.ports()}
@@ -83,6 +87,9 @@ class Terminal:
         self.staying.clear()
 
     def _type(self, command: str, shown: str) -> Step:
+        assignment = ASSIGNMENT.match(command)
+        if assignment:
+            return self._assign(assignment[1], command, shown)
         assert shown, f"nothing is shown of what this prints: {command}"
         assert not command.startswith("cd "), "a reader would be elsewhere from here on"
         real = self._real(command)
@@ -90,16 +97,7 @@ class Terminal:
 
         def run() -> str | None:
             nonlocal printed
-            done = subprocess.run(
-                ["bash", "-c", real],
-                cwd=self.root,
-                env=os.environ | self.env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            done = self._run(real)
             printed = done.stdout
             if done.returncode:
                 return f"exit status {done.returncode}, and printed:\n{printed}"
@@ -116,6 +114,32 @@ class Terminal:
                 wrong = None
         assert not wrong, f"$ {real}\n{wrong}"
         return Step(command, shown, printed)
+
+    def _assign(self, name: str, command: str, shown: str) -> Step:
+        """Keep a variable: its value follows what the command itself prints."""
+        real = self._real(command)
+        mark = "-- the variable --"
+        done = self._run(f'{real}\nprintf "%s%s" {shlex.quote(mark)} "${name}"')
+        printed, _, value = done.stdout.partition(mark)
+        wrong = difference(shown, printed, self.bindings)
+        assert not wrong, f"$ {real}\n{wrong}"
+        assert value, f"{name} is empty after: $ {real}"
+        self.variables[name] = value
+        return Step(command, shown, printed)
+
+    def _run(self, real: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, with the variables of the commands before it."""
+        known = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
+        return subprocess.run(
+            ["bash", "-c", known + real],
+            cwd=self.root,
+            env=os.environ | self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def _stay(self, command: str, shown: str) -> Step:
         log, wanted = Log(), shown.splitlines()
