@@ -6,7 +6,7 @@ from lab.config import RESULT_EXPIRES
 from lab.db import db
 from lab.models import Order, Photo
 from lab.storage import photo_path
-from support.sending import SEND_ERRORS, broker_unavailable, surely_not_sent
+from support.sending import SEND_ERRORS, broker_unavailable, connect, surely_not_sent
 
 
 def place_order(task: Task, *args: str | float, photo: Photo | None = None) -> Order:
@@ -15,6 +15,7 @@ def place_order(task: Task, *args: str | float, photo: Photo | None = None) -> O
     db.session.add(order)
     db.session.commit()
     try:
+        connect(task.app)  # what fails here was surely not sent
         task.apply_async(args, task_id=order.id, expires=RESULT_EXPIRES)
     except SEND_ERRORS as error:
         if surely_not_sent(error):
@@ -26,8 +27,8 @@ def place_order(task: Task, *args: str | float, photo: Photo | None = None) -> O
 def forget_order(order: Order) -> None:
     """Delete an order that was not sent, and its photo if it has no other order."""
     photo = order.photo
-    db.session.delete(order)
     if photo and photo.orders == [order]:
-        photo_path(photo.id).unlink()
+        photo_path(photo.id).unlink(missing_ok=True)
         db.session.delete(photo)
+    db.session.delete(order)
     db.session.commit()

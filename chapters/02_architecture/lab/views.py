@@ -39,21 +39,25 @@ def index() -> str:
 def list_photos() -> Response:
     """List the latest photos, each with the status of its last order."""
     latest = db.select(Photo).order_by(Photo.uploaded_at.desc()).limit(60)
-    photos = db.session.scalars(latest.options(selectinload(Photo.orders))).all()
+    with_orders = latest.where(Photo.orders.any()).options(selectinload(Photo.orders))
+    photos = db.session.scalars(with_orders).all()
     last_orders = [photo.orders[-1] for photo in photos]
     statuses = order_statuses(last_orders)
-    answers = [describe_photo(photo, statuses) for photo in photos]
+    answers = [
+        describe_photo(photo, statuses[order.id])
+        for photo, order in zip(photos, last_orders, strict=True)
+    ]
     return with_etag(jsonify(photos=answers))
 
 
-def describe_photo(photo: Photo, statuses: dict[str, Status | None]) -> dict[str, Any]:
-    """Return what the page shows of a photo."""
+def describe_photo(photo: Photo, status: Status | None) -> dict[str, Any]:
+    """Return what the page shows of a photo, with the status of its last order."""
     return {
         "id": photo.id,
         "name": photo.name,
         "seconds": photo.seconds,
         "again": again_url(photo),
-        "order": statuses[photo.orders[-1].id],
+        "order": status,
     }
 
 
