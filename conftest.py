@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.proof.lessons import lessons
 from workbench import chapter, notebook
+from workbench.errors import UserError
 
 pytest_collect_file = lessons.pytest()
 
@@ -21,6 +22,24 @@ for name in list(os.environ):
 os.environ["XRAY"] = "0"  # but for the tests that are about it
 
 os.environ |= notebook.environment(chapter.VAR)  # no file of a notebook's ends in your home
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--chapter 03` choose one chapter's tests, as `make test CHAPTER=03` does."""
+    parser.addoption("--chapter", metavar="NN", help="run the tests of this chapter only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that don't name the chapter in their path or their parameters."""
+    wanted = config.getoption("--chapter")
+    if wanted:
+        try:
+            name = chapter.find(wanted).name
+        except UserError as error:
+            raise pytest.UsageError(error.message) from None
+        others = [item for item in items if name not in item.nodeid]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if name in item.nodeid]
 
 
 class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist brings no types
