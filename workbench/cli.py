@@ -136,7 +136,7 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
     findings = []
     if not as_json:
         started = "runs" if examination.running else "as it is started by hand"
-        click.echo(f"Looking at {examination.where.name} ({started}):\n")
+        click.echo(f"Looking at {examination.chapter.name} ({started}):\n")
     for finding in doctor.examine(examination, task_id):
         findings.append(finding)
         if not as_json:
@@ -171,12 +171,12 @@ def start_again(chapter_name: str) -> None:
 
     if not chapter_name:
         raise UserError("Say which chapter, as in: make reset CHAPTER=02")
-    where = chapter.find(chapter_name)
-    kept = reset.reset(where, RUNS)
+    wanted = chapter.find(chapter_name)
+    kept = reset.reset(wanted, RUNS)
     if kept:
-        click.echo(f"{where.name} is as in the last commit again. What you had is in {kept}")
+        click.echo(f"{wanted.name} is as in the last commit again. What you had is in {kept}")
     else:
-        click.echo(f"{where.name} is as in the last commit: there was nothing to restore.")
+        click.echo(f"{wanted.name} is as in the last commit: there was nothing to restore.")
 
 
 @contextmanager

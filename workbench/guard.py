@@ -22,7 +22,7 @@ STOPS_WITHIN = 3.5  # seconds, for everything; what isn't done by then is killed
 _guards: list[subprocess.Popen[str]] = []
 
 
-def expect(mark: str) -> None:
+def announce(mark: str) -> None:
     """Announce a process that is about to start with this mark in its environment.
 
     Should we be killed before we can say its number, the guard still finds it.

@@ -12,31 +12,31 @@ from workbench.errors import UserError
 KEPT = VAR / "kept"
 
 
-def reset(where: Chapter, runs: Path) -> Path | None:
+def reset(wanted: Chapter, runs: Path) -> Path | None:
     """Restore a chapter's files; return the folder with what was there, None if all was new.
 
     What a lab has stored (its photos, rows and messages) goes into that folder as well.
     """
-    if any(run.chapter == where.name for run in control.runs(runs)):
+    if any(run.chapter == wanted.name for run in control.runs(runs)):
         raise UserError(
-            f"{where.name} is running: stop it with Ctrl-C in its terminal, then again."
+            f"{wanted.name} is running: stop it with Ctrl-C in its terminal, then again."
         )
     if _git("rev-parse", "--show-toplevel").strip() != str(ROOT.resolve()):
         raise UserError(f"{ROOT} is no git clone: only a clone knows how its files were.")
-    changed = _git("status", "--porcelain", "--untracked-files=all", "--", str(where.path))
+    changed = _git("status", "--porcelain", "--untracked-files=all", "--", str(wanted.path))
     # Its own `var/` is from a lab that was started by hand.
-    stored = [folder for folder in (VAR / where.name, where.path / "var") if folder.exists()]
+    stored = [folder for folder in (VAR / wanted.name, wanted.path / "var") if folder.exists()]
     if not changed and not stored:
         return None
-    kept = KEPT / f"{where.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    kept = KEPT / f"{wanted.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     half = kept.with_suffix(".part")
     if changed:  # all is copied before anything is restored
         ignored = shutil.ignore_patterns("__pycache__", "var")
-        shutil.copytree(where.path, half / where.name, ignore=ignored, symlinks=True)
+        shutil.copytree(wanted.path, half / wanted.name, ignore=ignored, symlinks=True)
     half.mkdir(parents=True, exist_ok=True)
     half.rename(kept)
-    _git("restore", "--source=HEAD", "--staged", "--worktree", "--", str(where.path))
-    _git("clean", "-fdq", "--", str(where.path))
+    _git("restore", "--source=HEAD", "--staged", "--worktree", "--", str(wanted.path))
+    _git("clean", "-fdq", "--", str(wanted.path))
     for number, folder in enumerate(stored):
         shutil.move(folder, kept / f"var{number or ''}")
     return kept

@@ -85,7 +85,7 @@ class Service(mirakuru.base.SimpleExecutor):
         self.wanted = True
         self._timeout = STARTS_WITHIN
         with postponed_signals():  # between starting a process and taking note of it
-            guard.expect(self._uuid)
+            guard.announce(self._uuid)
             super().start()
             assert self.pid
             guard.watch(self.pid, self._stop_signal, self._uuid)

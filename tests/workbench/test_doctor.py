@@ -27,16 +27,17 @@ from workbench.probes import consumes, free_port, is_free
 from workbench.service import Service
 
 pytestmark = pytest.mark.slow
-TRIAL = "02_architecture"  # copied, so that its files can be changed
+TRIAL, OTHER = "01_trial", "02_other"  # copies of a made-up chapter: its files can be changed
 Doctor = Callable[..., list[dict[str, str]]]
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the chapter, where chapters are."""
+    """Return a folder with two copies of the chapter, where chapters are."""
     folder = tmp_path_factory.mktemp("repository")
-    source = chapter.ROOT / "chapters" / TRIAL
-    shutil.copytree(source, folder / "chapters" / TRIAL, ignore=shutil.ignore_patterns("var"))
+    source = chapter.ROOT / "tests/support/apps/trial_chapter"
+    for name in (TRIAL, OTHER):
+        shutil.copytree(source, folder / "chapters" / name)
     return folder
 
 
@@ -192,7 +193,7 @@ def test_what_a_worker_holds_for_hours_stays_with_it(
     long_ago = time.time() - 2 * 3600
     os.utime(patient, (long_ago, long_ago))
     with Redis.from_url(env["CELERY_BROKER_URL"], decode_responses=True) as broker:
-        Celery(broker=env["CELERY_BROKER_URL"]).send_task("tasks.my_task", [1, 2], queue="held")
+        Celery(broker=env["CELERY_BROKER_URL"]).send_task("tasks.add", [1, 2], queue="held")
         held = {"a tag": json.dumps([json.loads(str(broker.rpop("held"))), "", "held"])}
         broker.hset("unacked", mapping=held)
         broker.zadd("unacked_index", {"a tag": long_ago})
@@ -204,7 +205,7 @@ def test_what_a_worker_holds_for_hours_stays_with_it(
             assert faults(doctor(TRIAL)) == ["no-worker"]
             assert broker.hgetall("unacked") == held
             assert broker.zrange("unacked_index", 0, -1) == ["a tag"]
-            assert not list(broker.scan_iter("workbench*")), "the doctor leaves no keys of its own"
+            assert not list(broker.scan_iter("xray*")), "the doctor leaves no keys of its own"
         finally:
             patient.unlink()
             broker.delete("unacked", "unacked_index", "held", "_kombu.binding.held")
@@ -274,9 +275,11 @@ def test_no_broker(doctor: Doctor) -> None:
     assert found in (["no-broker"], ["wrong-port"]), "the second where a Redis has its usual port"
 
 
-def test_another_port_than_that_of_a_broker_that_runs(doctor: Doctor, env: dict[str, str]) -> None:
-    """A lab of another chapter runs: its broker is where the learner meant to go."""
-    with running(chapter.ROOT, Path(env["WORKBENCH_VAR"]), "01"):
+def test_another_port_than_that_of_a_broker_that_runs(
+    doctor: Doctor, root: Path, env: dict[str, str]
+) -> None:
+    """Another chapter runs: its broker is where the learner meant to go."""
+    with running(root, Path(env["WORKBENCH_VAR"]), OTHER):
         found = doctor(TRIAL, "--broker", f"redis://127.0.0.1:{free_port()}/0")
     assert faults(found) == ["wrong-port"]
     assert "a broker answers at redis://127.0.0.1:" in found[-1]["says"]
@@ -346,7 +349,7 @@ def test_a_worker_on_another_queue(doctor: Doctor, root: Path, env: dict[str, st
 
 
 def test_a_worker_of_another_app(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
-    with worker(root, env, "celery worker --queues lab"):
+    with worker(root, env, "celery worker --queues trial"):
         assert faults(doctor(TRIAL)) == ["other-app"]
 
 
@@ -354,8 +357,8 @@ def test_a_worker_that_lacks_a_task(doctor: Doctor, root: Path, env: dict[str, s
     less = root / "chapters" / TRIAL / "less.py"
     less.write_text(
         "from make_celery import celery_app\n"
-        "celery_app.finalize()\n"
-        "del celery_app.tasks['tasks.my_task']\n"
+        "celery_app.loader.import_default_modules()\n"
+        "del celery_app.tasks['tasks.add']\n"
     )
     long_ago = time.time() - 3600
     os.utime(less, (long_ago, long_ago))
@@ -365,7 +368,7 @@ def test_a_worker_that_lacks_a_task(doctor: Doctor, root: Path, env: dict[str, s
     finally:
         less.unlink()
     assert faults(found) == ["unregistered"]
-    assert found[-1]["says"].endswith("doesn't know tasks.my_task.")
+    assert found[-1]["says"].endswith("doesn't know tasks.add.")
 
 
 def test_a_worker_with_old_code(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
@@ -423,12 +426,12 @@ def test_a_task_is_found_wherever_it_is(doctor: Doctor, root: Path, env: dict[st
         return doctor(TRIAL, "--task", task_id)[-1]
 
     with worker(root, env, OURS):
-        done = celery.send_task("tasks.my_task", [1, 2], queue="lab")
+        done = celery.send_task("tasks.add", [1, 2], queue="trial")
         done.get(timeout=30)
         assert says(done.id)["says"] == f"{done.id}: SUCCESS is stored."
         done.forget()
         assert says(done.id)["fault"] == "old-result"
         assert "results are kept for 24 hours" in says(done.id)["says"]
-        later = celery.send_task("tasks.my_task", [1, 2], queue="lab", countdown=600)
+        later = celery.send_task("tasks.add", [1, 2], queue="trial", countdown=600)
         wait_until(lambda: "has it (scheduled)" in says(later.id)["says"], "the worker to hold it")
         celery.control.revoke(later.id)

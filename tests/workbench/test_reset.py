@@ -12,6 +12,7 @@ import pytest
 from workbench import chapter
 
 SOURCE = chapter.chapters()[0]
+CHANGED, DELETED, *_ = sorted(SOURCE.path.glob("*.py"))
 GIT = ["git", "-c", "user.name=a learner", "-c", "user.email=learner@localhost"]
 
 
@@ -42,23 +43,23 @@ def reset(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_files_are_as_they_were_and_what_was_there_is_kept(clone: Path) -> None:
     folder = clone / "chapters" / SOURCE.name
-    was = (folder / "tasks.py").read_text()
-    (folder / "tasks.py").write_text("broken")
-    (folder / "app.py").unlink()
+    was = (folder / CHANGED.name).read_text()
+    (folder / CHANGED.name).write_text("broken")
+    (folder / DELETED.name).unlink()
     (folder / "mine.py").write_text("an idea")
     (clone / "elsewhere.txt").write_text("not the chapter's")
-    done = reset(clone, "01")
+    done = reset(clone, SOURCE.name)
     assert done.returncode == 0, done.stderr
-    assert (folder / "tasks.py").read_text() == was
-    assert (folder / "app.py").exists()
+    assert (folder / CHANGED.name).read_text() == was
+    assert (folder / DELETED.name).exists()
     assert not (folder / "mine.py").exists()
     assert (clone / "elsewhere.txt").exists()
     (kept,) = (clone / "var/kept").iterdir()
     assert done.stdout.endswith(f"What you had is in {kept}\n")
-    assert (kept / SOURCE.name / "tasks.py").read_text() == "broken"
+    assert (kept / SOURCE.name / CHANGED.name).read_text() == "broken"
     assert (kept / SOURCE.name / "mine.py").read_text() == "an idea"
-    assert not (kept / SOURCE.name / "app.py").exists()
-    again = reset(clone, "01")
+    assert not (kept / SOURCE.name / DELETED.name).exists()
+    again = reset(clone, SOURCE.name)
     assert again.stdout.endswith("there was nothing to restore.\n")
     assert list((clone / "var/kept").iterdir()) == [kept]
 
@@ -67,7 +68,7 @@ def test_files_are_as_they_were_and_what_was_there_is_kept(clone: Path) -> None:
 def test_what_was_staged_goes_too(clone: Path) -> None:
     (clone / "chapters" / SOURCE.name / "mine.py").write_text("an idea")
     subprocess.run(["git", "add", "."], cwd=clone, check=True)
-    reset(clone, "01")
+    reset(clone, SOURCE.name)
     status = subprocess.check_output(["git", "status", "--porcelain"], cwd=clone, text=True)
     assert status == ""
     assert len(list((clone / "var/kept").glob("*/*/mine.py"))) == 1
@@ -79,7 +80,7 @@ def test_what_the_lab_has_stored_is_kept_elsewhere(clone: Path) -> None:
     for number, folder in enumerate(stored):
         folder.mkdir(parents=True)
         (folder / "photo.txt").write_text(str(number))
-    assert reset(clone, "01").returncode == 0
+    assert reset(clone, SOURCE.name).returncode == 0
     assert not any(folder.exists() for folder in stored)
     found = (clone / "var/kept").rglob("photo.txt")
     assert sorted(path.read_text() for path in found) == ["0", "1"]
@@ -90,24 +91,24 @@ def test_a_chapter_that_runs_is_left_alone(clone: Path) -> None:
     address = {"pid": os.getpid(), "chapter": SOURCE.name, "url": "", "env": {}, "port": 1}
     (clone / "var/runs").mkdir(parents=True)
     (clone / "var/runs/1.json").write_text(json.dumps(address | {"key": ""}))
-    (clone / "chapters" / SOURCE.name / "tasks.py").write_text("broken")
-    done = reset(clone, "01")
+    (clone / "chapters" / SOURCE.name / CHANGED.name).write_text("broken")
+    done = reset(clone, SOURCE.name)
     assert done.returncode == 2
     assert done.stderr == (
         f"{SOURCE.name} is running: stop it with Ctrl-C in its terminal, then again.\n"
     )
-    assert (clone / "chapters" / SOURCE.name / "tasks.py").read_text() == "broken"
+    assert (clone / "chapters" / SOURCE.name / CHANGED.name).read_text() == "broken"
 
 
 @pytest.mark.slow
 def test_without_a_clone_nothing_is_touched(clone: Path) -> None:
     shutil.rmtree(clone / ".git")
-    (clone / "chapters" / SOURCE.name / "tasks.py").write_text("broken")
-    done = reset(clone, "01")
+    (clone / "chapters" / SOURCE.name / CHANGED.name).write_text("broken")
+    done = reset(clone, SOURCE.name)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "git" in done.stderr
-    assert (clone / "chapters" / SOURCE.name / "tasks.py").read_text() == "broken"
+    assert (clone / "chapters" / SOURCE.name / CHANGED.name).read_text() == "broken"
 
 
 @pytest.mark.slow

@@ -351,7 +351,7 @@ def test_a_guard_finds_what_was_only_about_to_be_watched() -> None:
 import os, signal, subprocess
 from workbench import guard
 
-guard.expect("about-to-start")
+guard.announce("about-to-start")
 child = subprocess.Popen(["sleep", "60"], env={"MARK": "about-to-start"}, start_new_session=True)
 print(child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Find out what is wrong with a lab, in plain words, and name the one command that mends it."""
+"""Find out what is wrong with a chapter, in plain words, and name the one command that mends it."""
 
 import platform
 from collections.abc import Iterator
@@ -22,21 +22,21 @@ def examine(examination: Examination, task_id: str = "") -> Iterator[Finding]:
         return
     if not examination.running:
         yield page(examination)
-    lab = ask(examination)
-    if isinstance(lab, Finding):
-        yield lab
+    settings = ask(examination)
+    if isinstance(settings, Finding):
+        yield settings
         return
-    yield Finding("app", f"{len(lab.tasks)} tasks; they go into the queue '{lab.queue}'.")
+    yield Finding("app", f"{len(settings.tasks)} tasks; they go into the queue '{settings.queue}'.")
     for look in (broker, backend, workers, probe):
         try:
-            found = look(lab, examination)
+            found = look(settings, examination)
         except DOWN as error:  # it answered a moment ago
             found = refused(look.__name__, error)
         yield found
         if found.fault:
             return
     if task_id:
-        yield task(lab, task_id)
+        yield task(settings, task_id)
 
 
 def refused(about: str, error: Exception) -> Finding:
@@ -59,7 +59,7 @@ def find(name: str, port: int, broker_url: str | None, runs: Path) -> Examinatio
     if broker_url:
         env["CELERY_BROKER_URL"] = broker_url
     return Examination(
-        where=chapter.find(found[0].chapter if found else wanted or "01"),
+        chapter=chapter.find(found[0].chapter if found else wanted or "01"),
         env=env,
         port=int(env.get("PORT", port)),
         running=bool(found),

@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 
 from workbench import probes
-from workbench.doctor.findings import Examination, Finding, Lab
+from workbench.doctor.findings import AppSettings, Examination, Finding
 from workbench.errors import UserError
 
 ASK = """
@@ -32,16 +32,16 @@ print(json.dumps({
 def environment(examination: Examination) -> Finding:
     """Look at what is installed."""
     try:
-        examination.where.check_requirements()
+        examination.chapter.check_requirements()
     except UserError as error:
         says = error.message.partition(":")[0] + "."
         return Finding("environment", says, "requirements", "rm -r .venv; make run")
-    return Finding("environment", f"It has what {examination.where.name} needs.")
+    return Finding("environment", f"It has what {examination.chapter.name} needs.")
 
 
 def page(examination: Examination) -> Finding:
     """Look at the port of a page that isn't running yet, or was started by hand."""
-    port, folder = examination.port, str(examination.where.path)
+    port, folder = examination.port, str(examination.chapter.path)
     if probes.is_free(port):
         return Finding("page", f"It isn't running; port {port} is free for it.")
     who, its_folder = listener(port)
@@ -63,10 +63,9 @@ def listener(port: int) -> tuple[str, str]:
     return "another program", ""
 
 
-def ask(examination: Examination) -> Lab | Finding:
+def ask(examination: Examination) -> AppSettings | Finding:
     """Ask the chapter's Celery app for its settings and its tasks."""
-    where = examination.where
-    commands = where.processes().values()
+    commands = examination.chapter.processes().values()
     words = next(line for line in map(shlex.split, commands) if "celery" in line and "-A" in line)
     code, env = (
         [sys.executable, "-c", ASK, words[words.index("-A") + 1]],
@@ -74,20 +73,28 @@ def ask(examination: Examination) -> Lab | Finding:
     )
     try:
         done = subprocess.run(
-            code, cwd=where.path, env=env, capture_output=True, text=True, timeout=60, check=False
+            code,
+            cwd=examination.chapter.path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         says = "Its code takes more than a minute to import."
-        return Finding("app", says, "app-broken", f"git diff chapters/{where.name}")
+        return Finding("app", says, "app-broken", f"git diff chapters/{examination.chapter.name}")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
-        lines = [line for line in done.stderr.splitlines() if f'"{where.path}' in line]
+        lines = [
+            line for line in done.stderr.splitlines() if f'"{examination.chapter.path}' in line
+        ]
         place = lines[-1].strip() + ": " if lines else ""
         return Finding(
             "app",
             f"Its code can't be imported. {place}{last}",
             "app-broken",
-            f"git diff chapters/{where.name}",
+            f"git diff chapters/{examination.chapter.name}",
         )
     found = json.loads(done.stdout.splitlines()[-1])
-    return Lab(**found | {"tasks": frozenset(found["tasks"])})
+    return AppSettings(**found | {"tasks": frozenset(found["tasks"])})

@@ -1,7 +1,6 @@
 """What the doctor's parts tell each other: what is to be examined, and what was found."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from amqp.exceptions import AMQPError
 from celery import Celery
@@ -9,7 +8,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from workbench import chapter
+from workbench.chapter import Chapter
 from xray.inspect_options import inspect_options
 
 # What servers that are down, or refuse, make libraries raise; the last is Celery's own backend.
@@ -55,7 +54,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Lab:
+class AppSettings:
     """What the chapter's own Celery app says of itself."""
 
     broker: str
@@ -84,8 +83,8 @@ class Lab:
 class Examination:
     """What is to be examined: a chapter, and how it was started."""
 
-    where: chapter.Chapter
-    env: dict[str, str]  # what the lab's processes have
+    chapter: Chapter
+    env: dict[str, str]  # what its processes have
     port: int  # that its page has, or would like
     running: bool  # the workbench has started it
     others: list[str]  # brokers that may be meant
@@ -97,10 +96,3 @@ class Examination:
     def restart(self, by_hand: str) -> str:
         """Return the command that stops the worker and starts it again."""
         return RESTART if self.running else by_hand
-
-
-def plain(url: str) -> str:
-    """Return an address without its password."""
-    parts = urlsplit(url)
-    host = f"***@{parts.netloc.rpartition('@')[2]}" if parts.password else parts.netloc
-    return urlunsplit(parts._replace(netloc=host))

@@ -8,18 +8,21 @@ from celery import Celery
 from celery.exceptions import TimeoutError as NoResult
 from redis import Redis
 
-from workbench.doctor.findings import ANSWERS_WITHIN, Examination, Finding, Lab, plain
+from workbench.doctor.findings import ANSWERS_WITHIN, AppSettings, Examination, Finding
+from xray.addresses import without_password
 
 PROBE_WITHIN = 10.0  # seconds, for a message through broker, worker and backend
 
 
-def probe(lab: Lab, examination: Examination) -> Finding:
+def probe(settings: AppSettings, examination: Examination) -> Finding:
     """Send a task that does nothing, and say how long each leg takes."""
-    app, name = lab.celery(), "celery.accumulate"  # each worker has it: it returns what it gets
+    app = settings.celery()
+    name = "celery.accumulate"  # each worker has it: it returns what it gets
     elsewhere = Finding(
         "probe",
-        f"A worker has done it, but its result isn't at {plain(lab.backend or '')}: the worker "
-        "writes to another result backend, or to none.",
+        "A worker has done it, but its result isn't at "
+        f"{without_password(settings.backend or '')}: the worker writes to another result "
+        "backend, or to none.",
         "other-backend",
         examination.restart(
             "set CELERY_RESULT_BACKEND in the worker's terminal, and start it again"
@@ -64,9 +67,9 @@ def times_done(app: Celery, name: str) -> int:
     return sum(stats["total"].get(name, 0) for stats in (inspect.stats() or {}).values())
 
 
-def task(lab: Lab, task_id: str) -> Finding:
+def task(settings: AppSettings, task_id: str) -> Finding:
     """Say what is known of a task: stored, with a worker, in the queue, or nowhere."""
-    app = lab.celery()
+    app = settings.celery()
     result = app.AsyncResult(task_id)
     if result.state != "PENDING":
         return Finding("task", f"{task_id}: {result.state} is stored.")
@@ -74,8 +77,8 @@ def task(lab: Lab, task_id: str) -> Finding:
     for name, held in (inspect.query_task(task_id) or {}).items():
         if task_id in held:
             return Finding("task", f"{task_id}: {name} has it ({held[task_id][0]}).")
-    if lab.broker.startswith("redis"):
-        waiting = Redis.from_url(lab.broker).lrange(lab.queue, 0, -1)
+    if settings.broker.startswith("redis"):
+        waiting = Redis.from_url(settings.broker).lrange(settings.queue, 0, -1)
         for number, message in enumerate(reversed(waiting)):
             if task_id.encode() in message:
                 return Finding("task", f"{task_id}: it waits in the queue, {number} before it.")
@@ -85,7 +88,7 @@ def task(lab: Lab, task_id: str) -> Finding:
     return Finding(
         "task",
         f"{task_id}: nothing is stored, no worker has it, and it doesn't wait. It was never sent, "
-        f"or its result has expired: results are kept for {lab.kept / 3600:.0f} hours.",
+        f"or its result has expired: results are kept for {settings.kept / 3600:.0f} hours.",
         "old-result",
         "order it again",
     )

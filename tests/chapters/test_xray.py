@@ -9,12 +9,14 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.browser import WIDE, chromium, page
 from tests.support.chapter_runs import need_rabbitmq
-from tests.support.terminal_run import Run, workbench
+from tests.support.terminal_run import workbench
+from tests.support.xray_run import XrayRun
 from workbench import chapter
-from workbench.probes import free_port
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=15_000)
+NAMES = [found.name for found in chapter.chapters()]
+SIX = re.compile("background|six sample photos")  # the button that sends six tasks
 
 
 @pytest.fixture(scope="module")
@@ -23,44 +25,29 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-class Lab(Run):
-    """A chapter that runs with its X-ray."""
-
-    def __init__(self, var: Path, name: str, **env: str) -> None:
-        port = free_port()
-        super().__init__(var, chapter_name=name, XRAY="1", XRAY_PORT=str(port), **env)
-        self.read_until("Ready")
-        self.xray = f"http://127.0.0.1:{port}"
-        self.url = f"http://127.0.0.1:{self.port}"
-
-
-@pytest.fixture(scope="module", params=[found.name for found in chapter.chapters()])
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@pytest.fixture(scope="module", params=NAMES)
+def lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[XrayRun]:
     """Each chapter, unchanged."""
-    found = Lab(tmp_path_factory.mktemp(request.param), request.param)
+    found = XrayRun(tmp_path_factory.mktemp(request.param), request.param)
     yield found
     assert found.end() < 5
     assert found.process_tree() == []
 
 
-@pytest.fixture(scope="module")
-def workflows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The chapter whose subject they are."""
-    found = Lab(tmp_path_factory.mktemp("workflows"), chapter.find("03").name)
-    yield found
-    found.end()
-
-
-def test_its_address_is_printed_before_the_pages(lab: Lab) -> None:
+def test_its_address_is_printed_before_the_pages(lab: XrayRun) -> None:
     assert f"X-ray, to watch the messages move: {lab.xray}\n" in lab.said
     assert lab.said.splitlines()[-1].endswith(lab.url)
 
 
-def test_a_message_waits_is_read_and_passes_on_to_the_result(browser: Browser, lab: Lab) -> None:
+def test_a_message_waits_is_read_and_passes_on_to_the_result(
+    browser: Browser, lab: XrayRun
+) -> None:
     with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as client:
         xray.get_by_role("button", name="Pause").click()
         expect(xray.locator("#worker")).to_contain_text("paused")
-        client.get_by_role("button", name=re.compile("background|six sample photos")).click()
+        client.get_by_role("button", name=SIX).click()
         waiting = xray.locator("#broker .task")
         expect(waiting).to_have_count(6)
         expect(waiting.first).to_contain_text("next")
@@ -81,11 +68,11 @@ def test_a_message_waits_is_read_and_passes_on_to_the_result(browser: Browser, l
         expect(waiting).to_have_count(0)
 
 
-def test_a_process_that_is_killed_takes_its_task_along(browser: Browser, lab: Lab) -> None:
+def test_a_process_that_is_killed_takes_its_task_along(browser: Browser, lab: XrayRun) -> None:
     """Six photos are being developed; who kills a process sees what becomes of its task."""
     with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as client:
         expect(xray.get_by_role("button", name="Pause")).to_be_visible()
-        client.get_by_role("button", name=re.compile("background|six sample photos")).click()
+        client.get_by_role("button", name=SIX).click()
         busy = xray.locator(".slot", has=xray.locator(".task.running")).first
         expect(busy).to_be_visible()
         busy.get_by_role("button", name="Kill").click()
@@ -96,46 +83,35 @@ def test_a_process_that_is_killed_takes_its_task_along(browser: Browser, lab: La
         expect(xray.locator("#card .why")).to_contain_text("signal 9 (SIGKILL)")
 
 
-def test_an_album_is_the_graph_that_was_sent(browser: Browser, workflows: Lab) -> None:
-    with page(browser, workflows.xray, WIDE) as xray, page(browser, workflows.url, WIDE) as client:
-        expect(xray.get_by_role("button", name="Pause")).to_be_visible()
-        client.get_by_role("button", name="with a broken photo").click()
-        flow = xray.locator("#flows button").first
-        expect(flow).to_contain_text("6 \N{MULTIPLICATION SIGN} try_to_develop → sheet → deliver")
-        flow.click()
-        graph = xray.locator("#graph")
-        expect(graph).to_contain_text("to come")
-        expect(graph).to_contain_text(re.compile(r"8 of 8 done, [\d.]+ s in all"), timeout=60_000)
-
-
 def test_a_broker_that_goes_is_told_and_one_that_comes_back_too(
-    browser: Browser, workflows: Lab
+    browser: Browser, lab: XrayRun
 ) -> None:
     def tell(verb: str) -> None:
-        assert workbench(verb, "broker", env={"WORKBENCH_VAR": str(workflows.var)}).returncode == 0
+        assert workbench(verb, "broker", env={"WORKBENCH_VAR": str(lab.var)}).returncode == 0
 
-    with page(browser, workflows.xray, WIDE) as xray:
+    with page(browser, lab.xray, WIDE) as xray:
         expect(xray.get_by_role("button", name="Pause")).to_be_visible()
         tell("stop")
         banner = xray.locator("#banner")
         expect(banner).to_be_visible()
         tell("start")
         expect(banner).to_be_hidden(timeout=60_000)
-        with page(browser, workflows.url, WIDE) as client:
-            client.get_by_role("button", name="six sample photos").click()
+        with page(browser, lab.url, WIDE) as client:
+            client.get_by_role("button", name=SIX).click()
             expect(xray.locator("#tally")).to_contain_text("done", timeout=60_000)
 
 
+@pytest.mark.parametrize("name", NAMES[:1])  # one stands for all: what differs is the broker
 def test_of_a_rabbitmq_it_tells_how_much_waits_and_names_what_it_cant_see(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, name: str
 ) -> None:
     need_rabbitmq()
-    lab = Lab(tmp_path, chapter.find("02").name, BROKER="rabbitmq")
+    lab = XrayRun(tmp_path, name, BROKER="rabbitmq")
     try:
         with page(browser, lab.xray, WIDE) as xray, page(browser, lab.url, WIDE) as client:
             xray.get_by_role("button", name="Pause").click()
             expect(xray.locator("#worker")).to_contain_text("paused")
-            client.get_by_role("button", name="six sample photos").click()
+            client.get_by_role("button", name=SIX).click()
             expect(xray.locator("#broker .depth")).to_have_text("6")
             expect(xray.locator("#broker")).to_contain_text("how many is known, not which")
             unseen = xray.locator("footer li")
