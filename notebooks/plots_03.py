@@ -38,7 +38,7 @@ def draw_lateness(due: list[float], late: list[float]) -> None:
 
 def draw_tries(tries: dict[str, list[list[float]]]) -> None:
     """Draw a row for each letter, and a mark for each time that it was tried."""
-    _, panels = plt.subplots(2, sharex=True, figsize=(8, 4.6))
+    _, panels = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(8, 3.2))
     for panel, (how, letters), color, marker in zip(
         panels, tries.items(), [ORANGE, BLUE], "so", strict=True
     ):
@@ -46,8 +46,9 @@ def draw_tries(tries: dict[str, list[list[float]]]) -> None:
         for row, times in enumerate(sorted(letters), start=1):
             panel.axhline(row, color=GREY, linewidth=0.4)
             panel.plot([when - begun for when in times], [row] * len(times), marker, color=color)
-        panel.set(title=how, ylabel="letter", yticks=[1, len(letters)], xticks=range(9))
-    panels[-1].set_xlabel("when it was tried, in seconds after the first of the dozen")
+        panel.set(yticks=[1, len(letters)], xticks=range(9), xlabel="seconds after the first try")
+        panel.set_title(how, fontsize=10)
+    panels[0].set_ylabel("letter")
     plt.show()
 
 

@@ -1,4 +1,7 @@
-"""Slides: make a page of each notebook that needs no network, from the outputs stored in it."""
+"""Slides: make a page of each notebook that needs no network, from the outputs stored in it.
+
+They are no lecture: they are the notebook's plots and questions, to show next to the live lab.
+"""
 
 import re
 from pathlib import Path
@@ -11,6 +14,10 @@ from workbench.errors import UserError
 
 PAGE = Path(__file__).with_name("slides_page")  # our template, style and script
 REVEAL = chapter.ROOT / "vendor/reveal"
+ABOUT = (
+    "Plots and questions from this chapter's notebook, to show next to the live lab. "
+    "The lesson has the code and the commands."
+)
 KINDS = ("slide", "subslide", "fragment", "notes", "-")  # what JupyterLab calls slide types
 
 
@@ -49,12 +56,13 @@ def html(path: Path) -> str:
             f"{path.name} has no slides: give its cells a slide type (in JupyterLab: the property "
             "inspector, top right)."
         )
+    read.metadata.setdefault("title", title(read) or path.stem)
+    introduce(read)
     for cell, below in zip(read.cells, [*read.cells[1:], None], strict=True):
         if has_picture(cell):
             cell.metadata["alt"] = description(below)
             # It comes without the code that draws it: there's room for one.
             cell.metadata["transient"] = {"remove_source": True}
-    read.metadata.setdefault("title", title(read) or path.stem)
     exporter = SlidesExporter(
         extra_template_paths=[str(PAGE), str(REVEAL)],
         template_file="slides.html.j2",
@@ -65,6 +73,13 @@ def html(path: Path) -> str:
     about = {"metadata": {"name": path.stem, "path": str(path.parent)}}
     page, _ = exporter.from_notebook_node(read, about)
     return str(page)
+
+
+def introduce(read: nbformat.NotebookNode) -> None:
+    """Have the first slide say what slides are: the notebook's own words are for its reader."""
+    first = read.cells[0]
+    if first.cell_type == "markdown" and first.source.startswith("# "):
+        first.source = f"# {title(read)}\n\n{ABOUT}"
 
 
 def slide_type(cell: nbformat.NotebookNode) -> str:

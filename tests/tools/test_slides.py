@@ -80,7 +80,7 @@ def trial(tmp_path: Path) -> Path:
     return saved(
         tmp_path,
         new_markdown_cell(
-            "# Who waits?\n\nSee [the lesson](../README.md)", metadata=marked("slide")
+            "# Who waits?\n\nRun the cells from top to bottom.", metadata=marked("slide")
         ),
         new_markdown_cell("Tell them who waits.", metadata=marked("notes")),
         new_markdown_cell("Words without a mark"),
@@ -106,10 +106,18 @@ def test_marked_cells_become_slides_and_others_are_left_out(trial: Path, tmp_pat
     assert '<html lang="en">' in text
     assert "<title>Who waits?</title>" in text
     assert text.count("<section") == 4 + 5, "four slides, in them five with those below"
+    assert "to show next to the live lab" in text, "the first slide says what slides are"
     assert '<div class="fragment"' in text
     assert '<aside class="notes">' in text
     assert re.search('<img alt="Each mark is a client."[^>]* src="data:image/png;base64,', text)
-    for left_out in ("without a mark", "unmarked", "Left out by name", "plt.show", "In&nbsp;["):
+    for left_out in (
+        "without a mark",
+        "unmarked",
+        "Run the cells",
+        "Left out by name",
+        "plt.show",
+        "In&nbsp;[",
+    ):
         assert left_out not in text
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text), (
         "it loads nothing from elsewhere"
