@@ -40,6 +40,8 @@ def ask(photo_id: str) -> int:
     """Ask the framer once. Other answers than 200 and 201 are HTTPErrors, nobody is an OSError."""
     body = json.dumps({"photo": photo_id}).encode()
     headers = {"Content-Type": "application/json"}
-    request = Request(f"{current_app.config['FRAMER']}/frames", body, headers, method="POST")
+    request = Request(
+        f"{current_app.config['FRAMER']}/frames", body, headers, method="POST"
+    )
     with urlopen(request, timeout=5) as answer:
         return int(json.load(answer)["frame"])

@@ -1,28 +1,32 @@
-"""Taking an order back, whether its task waits, or is at work."""
+"""Cancelling an order whose task hasn't begun."""
 
 import time
 from contextlib import suppress
-from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore
 from flask import current_app
-from kombu.exceptions import OperationalError
 
 from lab.db import db
 from lab.models import Order
+from support.sending import SEND_ERRORS
 
 
-def take_back(order: Order) -> None:
-    """Cancel: note it for whoever looks before working, and tell the workers that are there."""
-    order.taken_back = time.time()
+def cancel_order(order: Order) -> None:
+    """Note it in the order's row, then tell the workers that run now."""
+    order.cancelled_at = time.time()
     db.session.commit()
-    with suppress(OperationalError):  # then the note must do
+    with suppress(*SEND_ERRORS):  # without a broker, the row alone must do
         current_app.extensions["celery"].control.revoke(order.id)
 
 
-def stop_if_taken_back(task: Task[Any, Any]) -> None:
-    """End this task, as revoked, if its order was taken back."""
-    if db.session.scalar(db.select(Order.taken_back).filter_by(id=task.request.id)):
-        task.backend.mark_as_revoked(str(task.request.id), "taken back", request=task.request)
+def stop_if_cancelled(task: Task) -> None:
+    """End this task, as revoked, if its order was cancelled."""
+    task_id = str(task.request.id)
+    cancelled_at = db.session.scalar(
+        db.select(Order.cancelled_at).filter_by(id=task_id)
+    )
+    db.session.commit()  # no transaction stays open during the work
+    if cancelled_at:
+        task.backend.mark_as_revoked(task_id, "cancelled", request=task.request)
         raise Ignore

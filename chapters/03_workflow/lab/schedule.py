@@ -1,4 +1,4 @@
-"""What beat sends, and when. Crontabs are read in the time zone of the setting `timezone`."""
+"""What beat sends, and when. The setting `timezone` is the zone of the crontabs."""
 
 from datetime import timedelta
 
@@ -12,12 +12,12 @@ SCHEDULE = {
     },
     "clean-up": {
         "task": "tasks.clean_up",
-        "schedule": crontab(minute=15),  # a quarter past each hour
+        "schedule": crontab(minute=15),  # each hour, at a quarter past
         "options": {"expires": 3600},
     },
     "report": {
         "task": "tasks.report",
-        "schedule": crontab(hour=7, minute=30),  # every morning
+        "schedule": crontab(hour=7, minute=30),  # each day at 07:30
         "options": {"expires": 12 * 3600},
     },
 }

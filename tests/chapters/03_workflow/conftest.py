@@ -1,29 +1,24 @@
 """Chapter 3 at work, for its tests: each pair of servers is started once, as a reader would."""
 
-import inspect
 import os
 import sqlite3
 import subprocess
-import sys
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
-from types import ModuleType
+from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+import redis
 from celery import Celery
-from celery._state import _on_app_finalizers  # type: ignore[attr-defined]
-from flask import Flask
 
 from tests.support.chapter_runs import EACH_PAIR, StartRun, chapter_runs
 from tests.support.waiting import wait_until
 from workbench.chapter_run import ChapterRun
 
-ENDS = ("SUCCESS", "FAILURE", "REVOKED")
+FINAL_STATES = ("SUCCESS", "FAILURE", "REVOKED")
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +36,7 @@ def lab(labs: StartRun) -> Iterator[ChapterRun]:
 
 
 @pytest.fixture(params=EACH_PAIR)
-def any_lab_to_break(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterRun]:
+def any_lab(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterRun]:
     """Use the chapter on each pair of servers, and mend what the test has broken."""
     chapter_run = labs(*request.param.split("-"))
     yield chapter_run
@@ -49,9 +44,9 @@ def any_lab_to_break(request: pytest.FixtureRequest, labs: StartRun) -> Iterator
 
 
 def mend(chapter_run: ChapterRun) -> None:
-    """Start what was stopped, and let the mail server take letters."""
+    """Start what was stopped, and let the mail server accept letters."""
     chapter_run.start_all()
-    (chapter_run.folder / "lab/mood").unlink(missing_ok=True)
+    (chapter_run.folder / "lab/mail_behaviour").unlink(missing_ok=True)
 
 
 class LabApi:
@@ -61,7 +56,7 @@ class LabApi:
         self.lab, self.client, self.url = lab, client, lab.url
 
     def get(self, path: str) -> Any:
-        """Return what is said at a path, as JSON."""
+        """Return the JSON at a path."""
         answer = self.client.get(self.url + path)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -70,59 +65,48 @@ class LabApi:
         """Send a form."""
         return self.client.post(self.url + path, data=form)
 
-    def delete(self, path: str) -> httpx.Response:
-        """Take something back."""
-        return self.client.delete(self.url + path)
+    def cancel(self, order: str) -> httpx.Response:
+        """Cancel an order."""
+        return self.client.delete(self.url + order)
 
-    def hand_in(self, photo: bytes, name: str = "photo.jpg", path: str = "/photos") -> Any:
-        """Hand a photo in, and return the answer."""
-        return self.client.post(self.url + path, files={"photo": (name, photo)})
+    def upload(self, photo: bytes, name: str = "photo.jpg") -> httpx.Response:
+        """Upload a photo."""
+        return self.client.post(f"{self.url}/photos", files={"photo": (name, photo)})
 
-    def accepted(self, answer: httpx.Response, code: int = 202) -> str:
-        """Return where to ask for what was accepted."""
-        assert answer.status_code == code, answer.text
+    def accepted(self, answer: httpx.Response) -> str:
+        """Return the status address of what was accepted."""
+        assert answer.status_code == 202, answer.text
         return str(answer.headers["Location"])
 
-    def until(self, path: str, *states: str, seconds: float = 15) -> Any:
-        """Ask until a state is there, any that is final by default; return all that is said."""
-        wanted = states or ENDS
+    def until(self, order: str, *states: str, seconds: float = 30) -> Any:
+        """Ask until a state is there, any that is final by default; return the status."""
+        wanted = states or FINAL_STATES
 
         def look() -> Any:
-            found = self.get(path)
-            assert found["state"] in wanted or found["state"] not in ENDS, found
+            found = self.get(order)
+            assert found["state"] in wanted or found["state"] not in FINAL_STATES, found
             return found["state"] in wanted and found
 
-        return wait_until(look, f"{path} to be {' or '.join(wanted)}", seconds)
+        return wait_until(look, f"{order} to be {' or '.join(wanted)}", seconds)
 
     def developed(self, photo: bytes, name: str = "photo.jpg") -> Any:
-        """Have a photo developed; return its card in the gallery."""
-        order = self.until(self.accepted(self.hand_in(photo, name)), "SUCCESS")
-        cards = [card for card in self.get("/photos")["photos"] if card["order"] == order]
-        assert len(cards) == 1
-        return cards[0]
+        """Have a photo developed; return it as it is listed."""
+        order = self.until(self.accepted(self.upload(photo, name)), "SUCCESS")
+        return self.photo_of(order["id"])
 
-    def album(self, *photos: bytes, name: str = "Summer", email: str = "you@example.com") -> str:
-        """Make an album and fill it; return where to ask for it."""
-        path = self.accepted(self.post("/albums", name=name, email=email), 201)
-        for number, photo in enumerate(photos):
-            self.accepted(self.hand_in(photo, f"{number + 1}.jpg", f"{path}/photos"), 201)
-        return path
+    def photo_of(self, order: str) -> Any:
+        """Return the listed photo that has this order."""
+        found = [photo for photo in self.get("/photos")["photos"] if order in str(photo["orders"])]
+        assert len(found) == 1
+        return found[0]
 
-    def ordered(self, *photos: bytes, seconds: float = 15, **form: str) -> Any:
-        """Make an album, fill it, have it developed and mailed; return how it stands."""
-        path = self.album(*photos, **form)
-        assert self.accepted(self.post(f"{path}/orders")) == path
-        return self.finished(path, seconds)
+    def publish(self, photo: Any, at: datetime) -> str:
+        """Order a publication; return its status address."""
+        return self.accepted(self.post(f"/photos/{photo['id']}/publication", at=at.isoformat()))
 
-    def finished(self, path: str, seconds: float = 30) -> Any:
-        """Wait for an album, and for its last task, which ends a moment after the letter left."""
-        self.until(path, "SUCCESS", seconds=seconds)
-
-        def look() -> Any:
-            found = self.get(path)
-            return found["progress"]["done"] == found["progress"]["total"] and found
-
-        return wait_until(look, f"the last task of {path}")
+    def write(self, photo: Any, email: str) -> str:
+        """Order a letter; return its status address."""
+        return self.accepted(self.post(f"/photos/{photo['id']}/letters", email=email))
 
     def letters(self, to: str) -> list[dict[str, Any]]:
         """Return the letters that arrived for somebody."""
@@ -135,18 +119,14 @@ class LabApi:
             return database.execute(sql, values).fetchall()
 
     def kept(self) -> dict[str, list[Any]]:
-        """Return what the lab keeps of what visitors bring: its files and its rows."""
+        """Return what the lab keeps of its visitors: files and rows."""
         found: dict[str, list[Any]] = {
             table: self.query(f'select id from "{table}" order by id')
-            for table in ("photo", "album", "order", "letter")
+            for table in ("photo", "order", "letter")
         }
         return found | {"files": sorted((self.lab.folder / "lab/photos").glob("*"))}
 
-    def parts(self) -> list[Path]:
-        """Return the files that were begun and aren't finished."""
-        return list((self.lab.folder / "lab").rglob("*.part"))
-
-    def says(self, name: str, words: str, seconds: float = 15) -> None:
+    def says(self, name: str, words: str, seconds: float = 30) -> None:
         """Wait until a process has written some words."""
         wait_until(
             lambda: any(words in line for line in self.lab.log.lines(name)),
@@ -154,11 +134,14 @@ class LabApi:
             seconds,
         )
 
-    def end_worker(self) -> None:
-        """End an idle worker, and wait until it is gone: a dying one may still take a message."""
+    @contextmanager
+    def no_worker(self) -> Iterator[None]:
+        """Kill the idle worker, wait until it is gone, and start one after the block."""
         processes = self.lab.services["worker"].process_tree()
         self.lab.kill("worker")  # sooner done than stopped
         wait_until(lambda: not any(map(lives, processes)), "the worker to be gone")
+        yield
+        self.lab.start("worker")
 
 
 def lives(process: psutil.Process) -> bool:
@@ -171,14 +154,14 @@ def lives(process: psutil.Process) -> bool:
 
 @pytest.fixture
 def api(lab: ChapterRun, client: httpx.Client) -> LabApi:
-    """LabApi the chapter on Redis and Redis."""
+    """Visit the chapter on Redis and Redis."""
     return LabApi(lab, client)
 
 
 @pytest.fixture
-def any_api(any_lab_to_break: ChapterRun, client: httpx.Client) -> LabApi:
-    """LabApi the chapter on each pair of servers."""
-    return LabApi(any_lab_to_break, client)
+def any_api(any_lab: ChapterRun, client: httpx.Client) -> LabApi:
+    """Visit the chapter on each pair of servers."""
+    return LabApi(any_lab, client)
 
 
 @pytest.fixture
@@ -187,50 +170,23 @@ def make_api(client: httpx.Client) -> Callable[[ChapterRun], LabApi]:
     return lambda chapter_run: LabApi(chapter_run, client)
 
 
-@pytest.fixture(scope="module")
-def package() -> Iterator[ModuleType]:
-    """Import the chapter's package, and forget it afterwards: another chapter may have a `lab`."""
-    before, shared = set(sys.modules), set(_on_app_finalizers)
-    # Shared tasks are Celery's to keep, and to give to each app that is made: not to ours.
-    _on_app_finalizers.difference_update(filter(of_a_lab, shared))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[3] / "chapters/03_workflow"))
-        with warnings.catch_warnings(action="ignore"):  # apps of other tests hear of it, too
-            import lab
-
-        yield lab
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("lab", "mailroom", "support"):
-            del sys.modules[name]
-    _on_app_finalizers.clear()
-    _on_app_finalizers.update(shared)
-
-
-def of_a_lab(finalizer: Callable[..., Any]) -> bool:
-    """Tell whether this brings a shared task of some chapter."""
-    task = inspect.getclosurevars(finalizer).nonlocals.get("fun")
-    return str(getattr(task, "__module__", "")).startswith("lab.")
+@pytest.fixture
+def celery(lab: ChapterRun) -> Celery:
+    """Return an app that only sends: it has the lab's servers and queue, and none of its code."""
+    app = Celery(broker=lab.broker_url, backend=lab.result_backend, set_as_current=False)
+    app.conf.task_default_queue = "photos"
+    return app
 
 
 @pytest.fixture
-def app(package: ModuleType, lab: ChapterRun) -> Flask:
-    """Make an app in this process, beside those that run: same servers, same folder."""
-    celery = {"broker_url": lab.broker_url, "result_backend": lab.result_backend}
-    settings = {"DIR": lab.folder / "lab", "SMTP_PORT": lab.ports["LAB_SMTP_PORT"]}
-    made: Flask = package.create_app(settings | {"CELERY": celery})
-    return made
-
-
-@pytest.fixture
-def celery(app: Flask) -> Celery:
-    """Return the Celery app of the app in this process."""
-    found: Celery = app.extensions["celery"]
-    return found
+def redis_client(lab: ChapterRun) -> Any:
+    """Return a client of the lab's broker."""
+    return redis.Redis.from_url(lab.broker_url, decode_responses=True)
 
 
 @pytest.fixture
 def run(lab: ChapterRun) -> Callable[..., str]:
-    """Return a function that runs a command in the chapter's folder, and returns what it prints."""
+    """Return a function that runs a command in the chapter's folder, and returns its output."""
 
     def in_shell(command: str, **env: str) -> str:
         done = subprocess.run(

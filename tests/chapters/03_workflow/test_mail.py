@@ -206,9 +206,9 @@ def test_a_retry_is_the_same_task_with_that_countdown(
 ) -> None:
     """What the task does when it fails for the fifth time: its wait is what the backoff gives."""
     from celery.exceptions import Retry
+    from lab.post import Letter
 
     from lab.db import db
-    from lab.post import Letter
 
     letter = Letter(id=f"letter-{time.time()}", to="you@example.com", subject="-", text="-")
     db.session.add(letter)

@@ -19,8 +19,12 @@ NAME, TASK, BERLIN = "last-call", "tasks.count", ZoneInfo("Europe/Berlin")
 BEFORE = {name: entry["task"] for name, entry in SCHEDULE.items()}
 WEEKS = {  # a Thursday morning, and what comes until Tuesday at noon
     datetime(2025, 1, 16, 8, tzinfo=UTC): "In the third week of January",
-    datetime(2025, 3, 27, 8, tzinfo=UTC): "When the clocks go forward (on 30 March 2025)",
-    datetime(2025, 10, 23, 8, tzinfo=UTC): "When the clocks go back (on 26 October 2025)",
+    datetime(
+        2025, 3, 27, 8, tzinfo=UTC
+    ): "When the clocks go forward (on 30 March 2025)",
+    datetime(
+        2025, 10, 23, 8, tzinfo=UTC
+    ): "When the clocks go back (on 26 October 2025)",
 }
 WANTED = ["Thu 17:45", "Fri 17:45", "Mon 17:45"]
 
@@ -32,9 +36,17 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     celery = app.extensions["celery"]
     scheduler: Any = Scheduler(celery)
     entries: dict[str, ScheduleEntry] = scheduler.schedule
-    assert NAME in entries, f'There is an entry "{NAME}". Yours are: {", ".join(entries)}.'
-    lost = [name for name, task in BEFORE.items() if getattr(entries.get(name), "task", "") != task]
-    assert not lost, f"What beat has sent so far it goes on sending. Lost: {', '.join(lost)}."
+    assert NAME in entries, (
+        f'There is an entry "{NAME}". Yours are: {", ".join(entries)}.'
+    )
+    lost = [
+        name
+        for name, task in BEFORE.items()
+        if getattr(entries.get(name), "task", "") != task
+    ]
+    assert not lost, (
+        f"What beat has sent so far it goes on sending. Lost: {', '.join(lost)}."
+    )
     entry = entries[NAME]
     assert entry.task == TASK, f"The last call is {TASK}. Yours is {entry.task}."
 
@@ -50,7 +62,9 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     redis = Redis.from_url(chapter_run.broker_url)
     [message] = redis.lrange(celery.conf.task_default_queue, 0, -1)
     expires = json.loads(message)["headers"]["expires"]
-    assert expires, "A last call that nobody has taken when the shop closes lapses. Yours doesn't."
+    assert expires, (
+        "A last call that nobody has taken when the shop closes lapses. Yours doesn't."
+    )
     minutes = (datetime.fromisoformat(expires) - before) / timedelta(minutes=1)
     assert 1 < minutes < 15.5, (
         f"A last call lapses when the shop closes, 15 minutes later. Yours after {minutes:.0f}."
@@ -67,7 +81,9 @@ def sent(entry: ScheduleEntry, start: datetime) -> list[datetime]:
         if is_due:
             times.append(moment)
             entry = next(entry)  # which notes the time
-        moment += timedelta(seconds=min(max(seconds, 1), 300))  # beat sleeps no longer than that
+        moment += timedelta(
+            seconds=min(max(seconds, 1), 300)
+        )  # beat sleeps no longer than that
     return times
 
 
@@ -79,4 +95,7 @@ def turn_clock(schedule: Any, now: Callable[[], datetime]) -> None:
 
 def shown(times: list[str]) -> str:
     """Return times as a list that fits a line."""
-    return ", ".join(times[:6]) + (f", and {len(times) - 6} more" if times[6:] else "") or "none"
+    return (
+        ", ".join(times[:6]) + (f", and {len(times) - 6} more" if times[6:] else "")
+        or "none"
+    )

@@ -35,7 +35,9 @@ class Shop:
     def __init__(self) -> None:
         self.visits: list[Visit] = []
         self.frames: list[str] = []  # the photo of each
-        self.numbers: dict[str, int] = {}  # of frames, by the names that were chosen for them
+        self.numbers: dict[
+            str, int
+        ] = {}  # of frames, by the names that were chosen for them
         self.app = Flask("framer")
         self.app.post("/frames")(self.frame)
         self.app.put("/frames/<path:name>")(self.frame)
@@ -75,19 +77,27 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     port = probes.free_port()
     shop, app = Shop(), create_app()
     celery = app.extensions["celery"]
-    app.test_cli_runner().invoke(args=["init-db"])  # each task looks whether it was taken back
+    app.test_cli_runner().invoke(
+        args=["init-db"]
+    )  # each task looks whether it was taken back
     chapter_run.add("worker", worker(port, answer))
     chapter_run.start("worker")
 
     lake = celery.send_task(NAME, ["lake"])
-    end(celery.send_task("tasks.my_task", [1, 2]))  # there is one process: it has tried by now
-    assert not lake.ready(), f"Nobody opens: the task tries again after a second. {said(lake)}"
+    end(
+        celery.send_task("tasks.my_task", [1, 2])
+    )  # there is one process: it has tried by now
+    assert not lake.ready(), (
+        f"Nobody opens: the task tries again after a second. {said(lake)}"
+    )
     shop.open(port)
     fog, beach, dunes, storm = (
         celery.send_task(NAME, [photo]) for photo in ("fog", "beach", "dunes", "storm")
     )
     end(lake)
-    assert lake.state == "SUCCESS", f"When the framer opens again, he gets the order. {said(lake)}"
+    assert lake.state == "SUCCESS", (
+        f"When the framer opens again, he gets the order. {said(lake)}"
+    )
 
     end(beach)
     assert shop.times("beach") > 1, (
@@ -97,7 +107,9 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     assert 2 <= seconds < 2 + SLACK, (
         f"The framer said Retry-After: 2. Yours came again after {seconds:.1f} s."
     )
-    assert beach.state == "SUCCESS", f"The framer makes the frame at last. {said(beach)}"
+    assert beach.state == "SUCCESS", (
+        f"The framer makes the frame at last. {said(beach)}"
+    )
     end(dunes)
     assert shop.came("dunes", 0) < shop.came("beach", 1), (
         "While the framer is busy, the worker does something else. Yours waited in the street: the "

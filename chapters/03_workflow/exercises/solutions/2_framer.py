@@ -16,7 +16,9 @@ from flask import current_app
 from lab.mail import BusyError, RefusedError
 
 
-@shared_task(name="tasks.order_frame", bind=True, max_retries=4)  # after the first attempt
+@shared_task(
+    name="tasks.order_frame", bind=True, max_retries=4
+)  # after the first attempt
 def order_frame(self: Task[Any, Any], photo_id: str) -> int:
     """Order a frame for a photo, and return the frame's number."""
     try:

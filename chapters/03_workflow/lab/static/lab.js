@@ -1,11 +1,14 @@
-// The page of chapter 3: press, ask how everything stands, show it.
+// The page of chapter 3: press, ask how the orders are doing, show it.
+
+const DEVELOP = "tasks.develop", PUBLISH = "tasks.publish", DELIVER = "tasks.deliver";
+const SETTLED = ["SUCCESS", "FAILURE", "REVOKED"];
+const QUICK = 300, SLOW = 5000, LIST = 5000; // ms between two questions
+const STILL = 15_000; // ms without any change, then the page says what to do
+const AWAY = "The server doesn't answer. Is it still running?";
+const HELP = "is a worker running? python -m workbench start worker, or make doctor";
 
 const element = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const UNDERWAY = ["PENDING", "STARTED", "PROGRESS", "RETRY"];
-const STUCK = 15_000; // ms in which nothing has moved: the worker may be dead
-const RETRIES = 75_000; // ms: between two tries a letter may rest for a minute
-const AWAY = "The server is away. Is it still running?";
 
 // --- asking ----------------------------------------------------------------------------------------
 
@@ -13,7 +16,7 @@ const AWAY = "The server is away. Is it still running?";
 async function ask(address, options = {}) {
   let response;
   try {
-    response = await fetch(address, { cache: "no-store", ...options });
+    response = await fetch(address, { cache: "no-cache", ...options });
   } catch {
     throw new Error(AWAY);
   }
@@ -29,15 +32,14 @@ function post(address, fields = {}) {
 }
 
 const remove = (address) => ask(address, { method: "DELETE" });
-let wake = () => {}; // ends the pause between two rounds of questions
 
-/** Do what a button stands for, once at a time; say beside it what went wrong. */
+/** Do what a button stands for, once at a time; say next to it what went wrong. */
 async function act(button, says, work) {
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true"; // not "disabled", which would take the focus away
   say(says, "");
   try {
-    say(says, (await work()) ?? says.textContent);
+    say(says, (await work()) ?? "");
   } catch (error) {
     say(says, error.message, "trouble");
   }
@@ -77,76 +79,91 @@ function clock(seconds, exact = { second: "2-digit" }) {
 }
 
 function inAWhile(ms) {
-  if (ms < 0) return "now, as soon as a worker is free";
+  if (ms < 0) return `due ${Math.round(-ms / 1000)} s ago, and not begun yet`;
   if (ms < 100_000) return `in ${Math.ceil(ms / 1000)} s`;
-  return ms < 36e5 ? `in ${Math.round(ms / 6e4)} min` : ms < 1728e5 ? `in ${Math.round(ms / 36e5)} h` : `in ${Math.round(ms / 864e5)} days`;
+  if (ms < 36e5) return `in ${Math.round(ms / 6e4)} min`;
+  return ms < 1728e5 ? `in ${Math.round(ms / 36e5)} h` : `in ${Math.round(ms / 864e5)} days`;
 }
 
-const plural = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const times = (number) => ["never", "once", "twice"][number] ?? `${number} times`;
 const reason = ({ type, message }) => (message ? `${type}: ${message}` : type);
 
 // --- photos ----------------------------------------------------------------------------------------
 
 let photos = [];
-let uploads = []; // what is being handed in, or was not taken
-const previews = new Map(); // order id -> address of the photo as it was handed in
+let uploads = []; // photos that are being uploaded, or were refused
+const previews = new Map(); // order id -> address of the photo as it was uploaded
 
-async function handIn(name, file) {
-  const upload = { id: `upload ${crypto.randomUUID()}`, name, preview: URL.createObjectURL(file), kind: "pending", text: "handing in …" };
-  uploads = [upload, ...uploads];
+async function upload(name, file) {
+  const mine = { id: `upload ${crypto.randomUUID()}`, name, preview: URL.createObjectURL(file), kind: "pending", text: "uploading …", orders: {} };
+  uploads = [mine, ...uploads];
   showPhotos();
   try {
-    previews.set((await post("photos", { photo: [file, name] })).id, upload.preview);
-    uploads = uploads.filter((other) => other !== upload);
+    previews.set((await post("photos", { photo: [file, name] })).id, mine.preview);
+    uploads = uploads.filter((other) => other !== mine);
     wake();
   } catch (error) {
-    Object.assign(upload, { kind: "failed", text: error.message });
+    Object.assign(mine, { kind: "failed", text: error.message });
     showPhotos();
   }
 }
 
 function showPhotos() {
   rows(element("gallery"), "photo", [...uploads, ...photos], showPhoto);
-  const states = photos.map(({ order }) => order?.state);
+  const states = photos.map(({ orders }) => orders[DEVELOP]?.state);
   const count = (...wanted) => states.filter((state) => wanted.includes(state)).length;
   const failed = count("FAILURE", "REVOKED");
-  write(element("says"), `${count("PENDING")} waiting, ${count("STARTED", "RETRY")} in work, `
+  write(element("says"), `${count("PENDING")} waiting, ${count("STARTED")} in work, `
     + `${count("SUCCESS")} developed${failed ? `, ${failed} failed` : ""}.`);
-  const planned = photos.filter(({ publication }) => publication?.order?.state === "PENDING");
-  planned.sort((one, other) => one.publication.due - other.publication.due);
+  const planned = photos.filter(({ orders }) => orders[PUBLISH]?.state === "PENDING");
+  planned.sort((one, other) => one.orders[PUBLISH].due_at - other.orders[PUBLISH].due_at);
   rows(element("scheduled"), "planned", planned, showPlanned);
+  const letters = photos.filter(({ orders }) => orders[DELIVER] && orders[DELIVER].state !== "SUCCESS");
+  rows(element("sending"), "letter-order", letters, showLetterOrder);
+}
+
+/** Return how a photo is doing: a kind, for the colour, and a text. */
+function condition({ kind, text, orders }) {
+  const order = orders[DEVELOP];
+  if (kind) return [kind, text];
+  if (!order) return ["failed", "Its result has expired."];
+  if (order.error) return ["failed", reason(order.error)];
+  if (order.state === "SUCCESS") return ["success", ""];
+  return order.state === "PENDING" ? ["pending", "waiting …"] : ["started", "being developed …"];
 }
 
 function showPhoto(photo, $, card) {
-  const { order, publication } = photo;
-  const [kind, text] = photo.kind ? [photo.kind, photo.text]
-    : order === null ? ["failed", "Its result has expired."]
-    : order.error ? ["failed", reason(order.error)]
-    : order.state === "SUCCESS" ? ["success", ""]
-    : order.state === "PENDING" ? ["pending", "waiting in the queue …"] : ["started", "being developed …"];
+  const { orders } = photo;
+  const [kind, text] = condition(photo);
   card.className = `card ${kind}`;
   write($(".name"), photo.name);
   write($(".state"), text);
   write($(".time"), photo.seconds ? `${photo.seconds.toFixed(1)} s of work` : "");
-  const negative = $(".negative"), preview = photo.preview ?? previews.get(order?.id);
-  negative.onerror = () => { negative.hidden = true; }; // not an image
-  if (preview && !negative.src) Object.assign(negative, { src: preview, hidden: false });
-  const printed = order?.state === "SUCCESS" && order.print;
+  const original = $(".upload"), preview = photo.preview ?? previews.get(orders[DEVELOP]?.id);
+  original.onerror = () => { original.hidden = true; }; // not an image
+  if (preview && !original.src) Object.assign(original, { src: preview, hidden: false });
+  const printed = orders[DEVELOP]?.state === "SUCCESS" && orders[DEVELOP].print;
   if (printed && $(".large").getAttribute("href") !== printed) showPrint($, photo.name, printed);
   $(".large").hidden = !printed;
 
-  const waits = publication?.order?.state === "PENDING";
-  $(".ribbon").hidden = !photo.published && !waits;
-  $(".ribbon").classList.toggle("waits", !photo.published);
-  write($(".ribbon"), photo.published ? `in the window since ${clock(photo.published, {})}`
-    : waits ? `in the window at ${clock(publication.due, {})}` : "");
-  $(".publish").hidden = !printed || Boolean(photo.published) || waits;
-  $(".publish").ariaLabel = `Publish ${photo.name} …`;
-  $(".publish").onclick = () => openPublication(photo);
-  $(".again").hidden = !photo.again || order?.state === "SUCCESS" || order?.state === "PENDING" || (order?.state === "STARTED" && !stuck());
-  $(".again").ariaLabel = `Develop ${photo.name} again`;
-  $(".again").onclick = ({ target }) => act(target, $(".says"), () => post(photo.again).then(() => ""));
+  const waits = orders[PUBLISH]?.state === "PENDING";
+  $(".ribbon").hidden = !photo.published_at && !waits;
+  $(".ribbon").classList.toggle("waits", !photo.published_at);
+  write($(".ribbon"), photo.published_at ? `published ${clock(photo.published_at, {})}`
+    : waits ? `to be published ${clock(orders[PUBLISH].due_at, {})}` : "");
+  button($(".publish"), `Publish ${photo.name} …`, printed && !photo.published_at && !waits, () => openPublication(photo));
+  button($(".write"), `Mail ${photo.name} …`, printed, () => openLetter(photo));
+  button($(".again"), `Develop ${photo.name} again`, photo.again && again(orders[DEVELOP]), ({ target }) =>
+    act(target, $(".says"), () => post(photo.again).then(() => "")));
+}
+
+/** Tell whether it makes sense to order the prints once more: they failed, or nothing moves. */
+const again = (order) => !order || ["FAILURE", "REVOKED"].includes(order.state) || (order.state === "STARTED" && still() > STILL);
+
+function button(node, label, shown, press) {
+  node.hidden = !shown;
+  node.ariaLabel = label;
+  node.onclick = press;
 }
 
 function showPrint($, name, address) {
@@ -155,260 +172,207 @@ function showPrint($, name, address) {
   const srcset = Object.entries(sizes).map(([size, width]) => `${address.replace("large", size)} ${width}w`).join(", ");
   Object.assign($(".large"), { href: address, title: `${name}, large` });
   Object.assign(image, { alt: `print of ${name}`, srcset, sizes: "13rem", src: address });
-  image.decode().then(() => { $(".negative").hidden = true; }, () => {});
+  image.decode().then(() => { $(".upload").hidden = true; }, () => {});
 }
 
-// --- publications ------------------------------------------------------------------------------------
+// --- what is scheduled, and what is on the way ---------------------------------------------------------
 
-const dialog = element("publish");
-const at = dialog.querySelector("input");
+function showPlanned({ name, orders }, $) {
+  const { id, due_at } = orders[PUBLISH];
+  write($(".name"), name);
+  write($(".when"), `${clock(due_at)}, ${inAWhile(due_at * 1000 - Date.now())}`);
+  cancelButton($(".cancel"), name, true, id, element("scheduled-says"), `Cancelled: ${name} is not published.`);
+}
+
+function showLetterOrder({ name, orders }, $) {
+  const { id, state, error } = orders[DELIVER];
+  write($(".name"), name);
+  write($(".how"), state === "RETRY" ? `${reason(error)}. It will be tried again.`
+    : error ? reason(error) : state === "PENDING" ? "waiting …" : "being sent …");
+  cancelButton($(".cancel"), name, !SETTLED.includes(state), id, element("sending-says"), `Cancelled: ${name} is not sent again.`);
+}
+
+function cancelButton(node, name, shown, id, says, done) {
+  button(node, `Cancel ${name}`, shown, ({ target }) => act(target, says, () => remove(`tasks/${id}`).then(() => done)));
+}
+
+// --- the two dialogs -----------------------------------------------------------------------------------
+
+const at = element("publish").querySelector("input");
 const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 const aware = (ms) => new Date(ms).toISOString().replace(/\.\d+/, ""); // in UTC, and says so: Z
-at.oninput = () => write(dialog.querySelector(".aware"), at.value ? aware(at.value) : "…");
+at.oninput = () => write(element("publish").querySelector(".aware"), at.value ? aware(at.value) : "…");
 
-function openPublication(photo) {
+/** Open a dialog for a photo. `send` is what its buttons do. */
+function openDialog(dialog, photo, send) {
   const says = dialog.querySelector(".says");
-  const publish = (button, when) => act(button, says, async () => {
-    await post(photo.publish, { at: when() });
+  const press = (target, fields) => act(target, says, async () => {
+    await send(fields());
     dialog.close();
-    say(element("scheduled-says"), "");
   });
   write(dialog.querySelector(".name"), photo.name);
-  write(dialog.querySelector(".zone"), `(${Intl.DateTimeFormat().resolvedOptions().timeZone})`);
-  at.value = local(Math.ceil(Date.now() / 300_000) * 300_000 + 300_000);
-  at.oninput();
   say(says, "");
   dialog.querySelector(".close").onclick = () => dialog.close();
-  dialog.querySelector(".soon").onclick = ({ target }) => publish(target, () => aware(Date.now() + 60_000));
   dialog.querySelector("form").onsubmit = (event) => {
     event.preventDefault();
-    publish(event.submitter, () => aware(at.value)); // what was typed is by the visitor's clock
+    press(event.submitter, () => Object.fromEntries(new FormData(event.target)));
   };
   dialog.showModal();
+  return press;
 }
 
-function showPlanned({ name, publication }, $) {
-  write($(".name"), name);
-  write($(".when"), `${clock(publication.due)}, ${inAWhile(publication.due * 1000 - Date.now())}`);
-  $(".back").ariaLabel = `Take back ${name}`;
-  $(".back").onclick = ({ target }) => act(target, element("scheduled-says"), async () => {
-    await remove(`tasks/${publication.order.id}`);
-    return `Taken back: ${name} stays out of the window.`;
-  });
+function openPublication(photo) {
+  const publish = (ms) => post(`photos/${photo.id}/publication`, { at: aware(ms) });
+  const press = openDialog(element("publish"), photo, ({ at }) => publish(at)); // by the visitor's clock
+  write(element("publish").querySelector(".zone"), `(${Intl.DateTimeFormat().resolvedOptions().timeZone})`);
+  at.value = local(Math.ceil(Date.now() / 300_000) * 300_000 + 300_000);
+  at.oninput();
+  say(element("scheduled-says"), "");
+  element("publish").querySelector(".soon").onclick = ({ target }) => press(target, () => ({ at: Date.now() + 60_000 }));
 }
 
-// --- albums ------------------------------------------------------------------------------------------
-
-let albums = [];
-const filling = new Map(); // album id -> how many photos it is about to hold
-const cancelling = new Set(); // ids of orders
-
-async function makeAlbum(bring) {
-  const form = element("album-form"), says = element("album-says");
-  if (!form.reportValidity()) return;
-  const files = await bring();
-  const { id } = await post("albums", Object.fromEntries(new FormData(form)));
-  filling.set(id, files.length);
-  const refused = [];
-  try {
-    for (const [at, { name, file }] of files.entries()) {
-      say(says, `Handing in ${at + 1} of ${files.length} …`);
-      try {
-        await post(`albums/${id}/photos`, { photo: [file, name] });
-      } catch (error) {
-        if (error.message === AWAY) throw error;
-        refused.push(`${name}: ${error.message}`);
-      }
-    }
-    await post(`albums/${id}/orders`).catch((error) => { refused.push(error.message); });
-    if (refused.length) throw new Error(refused.join(" "));
-    return "Ordered: watch it below.";
-  } finally {
-    filling.delete(id);
-  }
-}
-
-function showAlbum(album, $, card) {
-  const { orders, progress, error, packing } = album;
-  const settled = !progress || error || ["SUCCESS", "REVOKED"].includes(album.state);
-  const part = (task) => orders.find((order) => order.task === task);
-  const sheet = part("tasks.sheet"), letter = part("tasks.deliver");
-  const laid = sheet?.state === "SUCCESS", stale = !settled && stuck(letter?.state);
-  card.className = `card ${(album.state ?? "empty").toLowerCase()}`;
-  write($(".name"), album.name);
-  write($(".to"), `${plural(album.photos.length, "photo")}, for ${album.email}`);
-  showSheet($(".sheet"), album.sheet, laid ? sheet.id : null, `contact sheet of ${album.name}`);
-  Object.assign($(".whole"), { max: progress?.total ?? 1, value: progress?.done ?? 0, ariaLabel: `Progress of ${album.name}` });
-  rows($(".dots"), "note", orders.map(({ state, result }, id) => ({ id: String(id), state: result?.error ? "FAILURE" : state })),
-    ({ state }, _, dot) => { dot.className = state.toLowerCase(); });
-
-  const doing = laid ? "mailing" : sheet?.state === "STARTED" || progress?.done === progress?.total - 2 ? "laying out" : "developing";
-  write($(".how"), filling.has(album.id) ? `handing in, ${album.photos.length} of ${filling.get(album.id)} …`
-    : !progress ? "not ordered yet"
-    : error ? `Not finished. ${reason(error)}`
-    : album.state === "SUCCESS" ? "Done: developed, laid out, mailed."
-    : album.state === "REVOKED" ? "A part of it was taken back."
-    : album.state === "PENDING" ? "waiting in the queue …" : `${progress.done} of ${progress.total}: ${doing} …`);
-  const names = new Map(album.photos.map(({ id, name }) => [id, name]));
-  const notes = orders.filter(({ result }) => result?.error).map(({ photo }) => `${names.get(photo)} can't be read, so its field stays empty.`);
-  if (letter?.state === "RETRY") notes.push(`The letter was tried ${times(album.tries)}: ${letter.error?.message}. It will be tried again.`);
-  else if (album.tries > 1) notes.push(`The letter was tried ${times(album.tries)}.`);
-  if (stale) notes.push("Nothing has moved for a while. Is a worker running?");
-  rows($(".notes"), "note", notes.map((text) => ({ id: text, text })), ({ text }, _, line) => write(line, text));
-
-  const packs = packing && UNDERWAY.includes(packing.state) && !stuck();
-  const { done, total } = packing?.progress ?? packing?.result ?? {};
-  $(".zip").hidden = !packing;
-  if (total) Object.assign($(".zip progress"), { max: total, value: done });
-  else $(".zip progress").removeAttribute("value"); // then it says: something, no matter how much
-  $(".zip progress").hidden = !packs;
-  $(".zip progress").ariaLabel = `Progress of the zip of ${album.name}`;
-  write($(".packed"), !packing ? "" : packs && cancelling.has(packing.id) ? "cancelling …"
-    : packing.state === "PENDING" ? "waiting to be packed …"
-    : packing.state === "SUCCESS" ? `Packed: ${plural(total, "print")}, ${(packing.result.bytes / 1e6).toFixed(1)} MB.`
-    : packing.state === "REVOKED" ? "Packing was cancelled."
-    : packing.error ? reason(packing.error) : `packing ${(done ?? 0) + 1} of ${total ?? "?"} …`);
-
-  const press = (selector, shown, work) => {
-    $(selector).hidden = !shown;
-    $(selector).onclick = ({ target }) => act(target, $(".says"), () => work().then(() => ""));
-  };
-  press(".again", (settled || stale) && !filling.has(album.id), () => post(`albums/${album.id}/orders`));
-  write($(".again"), progress ? "Order again" : "Order it");
-  press(".pack", album.sheet && settled && !packs, () => post(`albums/${album.id}/zip`));
-  write($(".pack"), album.zip ? "Pack again" : "Pack as zip");
-  press(".cancel", packs, () => { cancelling.add(packing.id); return remove(`tasks/${packing.id}`); });
-  $(".download").hidden = !album.zip || packs;
-  if (album.zip) $(".download").href = album.zip;
-}
-
-/** Show the picture of a sheet; `version` tells one from the one before at the same address. */
-function showSheet(link, address, version, alt) {
-  const image = link.querySelector("img"), shown = image.getAttribute("src");
-  const source = version ? `${address}?${version}` : shown ?? address;
-  image.hidden = !address;
-  if (!address || shown === source) return;
-  link.href = address;
-  Object.assign(image, { alt, src: source });
+function openLetter(photo) {
+  say(element("sending-says"), "");
+  openDialog(element("write"), photo, ({ email }) => post(`photos/${photo.id}/letters`, { email }));
 }
 
 // --- mail, and every night -----------------------------------------------------------------------------
 
-let moodSetAt = 0; // an answer that was asked for before says what was so before
+let behaviourSetAt = 0; // an answer that was asked for before says what was so before
 
-async function setMood(mood) {
-  moodSetAt = Infinity;
+async function setBehaviour(behaviour) {
+  behaviourSetAt = Infinity;
   try {
-    await post("mail/mood", { mood });
-    say(element("mood-says"), "");
+    await post("mail/behaviour", { behaviour });
+    say(element("behaviour-says"), "");
   } catch (error) {
-    say(element("mood-says"), error.message, "trouble");
+    say(element("behaviour-says"), error.message, "trouble");
   }
-  moodSetAt = Date.now();
+  behaviourSetAt = Date.now();
   wake();
 }
 
-function showMail({ mood, moods, letters }, askedAt) {
-  const known = Object.entries(moods).map(([id, text]) => ({ id, text }));
-  rows(element("moods"), "mood", known, ({ id, text }, $) => {
+function showMail({ behaviour, behaviours, letters }, askedAt) {
+  const known = Object.entries(behaviours).map(([id, text]) => ({ id, text }));
+  rows(element("behaviours"), "behaviour", known, ({ id, text }, $) => {
     write($("span"), text);
     $("input").value = id;
-    $("input").onchange = () => setMood(id);
-    if (askedAt > moodSetAt) $("input").checked = id === mood;
+    $("input").onchange = () => setBehaviour(id);
+    if (askedAt > behaviourSetAt) $("input").checked = id === behaviour;
   });
   element("mail-count").value = letters.length || "";
-  rows(element("letters"), "letter", letters.slice(0, 12), (letter, $) => {
-    write($(".subject"), letter.subject);
-    write($(".copies"), `came ${times(letter.copies)}`);
-    $(".copies").hidden = letter.copies === 1;
-    write($(".to"), `to ${letter.to}, ${clock(letter.at)}`);
-    write($(".text"), letter.text.trim());
-    $(".sheet").hidden = !letter.sheet;
-    if (letter.sheet) showSheet($(".sheet"), `mail/${encodeURIComponent(letter.id)}/sheet.jpg`, null, `the sheet of ${letter.subject}`);
-  });
+  rows(element("letters"), "letter", letters.slice(0, 12), showLetter);
+}
+
+function showLetter(letter, $) {
+  write($(".subject"), letter.subject);
+  write($(".copies"), `came ${times(letter.copies)}`);
+  $(".copies").hidden = letter.copies === 1;
+  write($(".to"), `to ${letter.to}, ${clock(letter.arrived_at)}`);
+  write($(".text"), letter.text.trim());
+  const address = `mail/${encodeURIComponent(letter.id)}/print.jpg`;
+  $(".picture").hidden = !letter.has_print;
+  if (!letter.has_print || $(".picture").getAttribute("href") === address) return;
+  $(".picture").href = address;
+  Object.assign($(".picture img"), { src: address, alt: `print in: ${letter.subject}` });
 }
 
 function showDiary({ schedule, entries, timezone }) {
   write(element("timezone"), timezone);
-  rows(element("schedule"), "beat", schedule.map((entry) => ({ id: entry.name, ...entry })), ({ name, task, when }, $) => {
+  rows(element("schedule"), "plan", schedule.map((plan) => ({ id: plan.name, ...plan })), ({ name, task, when }, $) => {
     write($(".name"), name);
+    write($(".when"), when);
     write($(".task"), task);
-    write($(".when"), when.startsWith("crontab") ? when : `every ${when} (h:mm:ss)`);
   });
-  rows(element("diary"), "entry", entries.map((entry) => ({ id: `${entry.at} ${entry.task}`, ...entry })), ({ task, at, said }, $) => {
-    write($(".when"), clock(at));
+  rows(element("diary"), "entry", entries.map((entry) => ({ id: `${entry.written_at} ${entry.task}`, ...entry })), ({ task, written_at, text }, $) => {
+    write($(".when"), clock(written_at));
     write($(".task"), task);
-    write($(".said"), said);
+    write($(".text"), text);
   });
 }
 
 // --- what can be pressed -------------------------------------------------------------------------------
 
-const named = (files) => [...files].map((file) => ({ name: file.name, file }));
-const handInAll = (files) => Promise.all(files.map(({ name, file }) => handIn(name, file)));
+const uploadAll = (files) => Promise.all([...files].map((file) => upload(file.name, file)));
 
 function samples() {
   return Promise.all(document.querySelector("main").dataset.samples.split(" ").map(async (address) => {
     const response = await fetch(address).catch(() => { throw new Error(AWAY); });
-    return { name: address.split("/").at(-1), file: await response.blob() };
+    return new File([await response.blob()], address.split("/").at(-1), { type: "image/jpeg" });
   }));
 }
 
-async function samplesOneBroken() {
-  const found = await samples();
-  const file = found[2].file;
-  found[2] = { name: "torn.jpg", file: file.slice(0, file.size / 2, file.type) };
-  return found;
-}
-
-element("samples").onclick = ({ target }) => act(target, element("in-says"), async () => { await handInAll(await samples()); });
-element("files").onchange = ({ target }) => { handInAll(named(target.files)); target.value = ""; };
-element("album-form").onsubmit = (event) => {
-  event.preventDefault();
-  const bring = event.submitter?.id === "album-broken" ? samplesOneBroken : samples;
-  act(event.submitter ?? event.target, element("album-says"), () => makeAlbum(bring));
-};
-const albumOf = (files) => act(element("album-drop"), element("album-says"), () => makeAlbum(() => named(files)));
-element("album-files").onchange = ({ target }) => { albumOf([...target.files]); target.value = ""; };
+element("samples").onclick = ({ target }) => act(target, element("in-says"), async () => { await uploadAll(await samples()); });
+element("files").onchange = ({ target }) => { uploadAll(target.files); target.value = ""; };
 for (const kind of ["dragover", "dragleave", "drop"]) {
   addEventListener(kind, (event) => {
     event.preventDefault();
-    const forAlbum = element("albums").contains(event.target);
-    element("drop").classList.toggle("over", kind === "dragover" && !forAlbum);
-    element("album-drop").classList.toggle("over", kind === "dragover" && forAlbum);
-    if (kind === "drop") (forAlbum ? albumOf : (files) => handInAll(named(files)))([...event.dataTransfer.files]);
+    element("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") uploadAll(event.dataTransfer.files);
   });
 }
 
-// --- how everything stands -------------------------------------------------------------------------------
+// --- how the orders are doing ----------------------------------------------------------------------------
+// The list is asked for now and then. Between, only the orders that come next: the oldest few.
 
-let moved = Date.now(); // when an answer last differed from the one before
-let before = "";
-let lookBesideAt = 0; // mail and diary are asked for when something has moved, or after a while
+let wake = () => {}; // ends the pause between two questions
+let listAt = 0; // when the list is to be asked for again
+let movedAt = Date.now(); // when an answer last differed from the one before
+const still = () => Date.now() - movedAt;
 
-const stuck = (state) => Date.now() - moved > (state === "RETRY" ? RETRIES : STUCK);
-const busy = () => JSON.stringify([photos, albums]).match(/"state":"(STARTED|PROGRESS)"/)
-  || photos.some(({ order }) => order?.state === "PENDING") || uploads.some(({ kind }) => kind === "pending");
+/** Return the orders whose end is to come, the oldest first; those for later aren't due yet. */
+function unsettled() {
+  const orders = photos.toReversed().flatMap((photo) => Object.entries(photo.orders)
+    .map(([task, order]) => ({ photo, task, order })));
+  return orders.filter(({ order }) => order && !SETTLED.includes(order.state)
+    && (order.due_at ?? 0) * 1000 < Date.now() + 500);
+}
+
+async function askForList() {
+  const before = JSON.stringify(photos), askedAt = Date.now();
+  const [list, mail, diary] = await Promise.all(["photos", "mail", "diary"].map((address) => ask(address)));
+  photos = list.photos;
+  showMail(mail, askedAt);
+  showDiary(diary);
+  return JSON.stringify(photos) !== before;
+}
+
+async function askForOrders() {
+  const answers = await Promise.all(unsettled().slice(0, 3).map(async ({ photo, task, order }) => {
+    const now = await ask(`tasks/${order.id}`);
+    const changed = now.state !== order.state;
+    photo.orders[task] = now;
+    return changed;
+  }));
+  return answers.some(Boolean);
+}
+
+/** Return what to say of orders that don't move; one that is to be tried again may rest a minute. */
+function standstill() {
+  const orders = unsettled();
+  if (!orders.length || still() < STILL || orders.every(({ order }) => order.state === "RETRY")) return "";
+  return `Nothing has moved for ${Math.round(still() / 1000)} s: ${HELP}`;
+}
 
 async function follow() {
+  let wait = QUICK;
   for (;;) {
-    const troubles = new Set();
-    const look = (address, show) => {
-      const askedAt = Date.now();
-      return ask(address).then((answer) => show(answer, askedAt), (error) => { troubles.add(error.message); });
-    };
-    await Promise.all([
-      look("photos", (answer) => { photos = answer.photos; showPhotos(); }),
-      look("albums", (answer) => { albums = answer.albums; rows(element("album-list"), "album", albums, showAlbum); }),
-    ]);
-    const now = JSON.stringify([photos, albums]), changed = now !== before;
-    if (changed) [before, moved] = [now, Date.now()];
-    if (changed || Date.now() > lookBesideAt) {
-      await Promise.all([look("mail", showMail), look("diary", showDiary)]);
-      lookBesideAt = troubles.size ? 0 : Date.now() + 4000;
+    const listing = Date.now() >= listAt;
+    try {
+      const changed = await (listing ? askForList() : askForOrders());
+      if (changed || !unsettled().length) movedAt = Date.now();
+      const ended = changed && !listing; // then the photo itself, and the mail, have changed too
+      listAt = ended ? 0 : listing ? Date.now() + LIST : listAt;
+      wait = changed ? QUICK : Math.min(SLOW, wait * 1.5);
+      say(element("trouble"), standstill());
+    } catch (error) {
+      say(element("trouble"), error.message === AWAY ? AWAY : `${error.message} (Still asking.)`, "trouble");
+      [listAt, wait] = [0, 1000];
     }
-    say(element("trouble"), [...troubles].map((text) => (text === AWAY ? text : `${text} (Still asking.)`)).join(" "), "trouble");
-    await Promise.race([pause(document.hidden ? 5000 : busy() ? 350 : 1000), new Promise((done) => { wake = done; })]);
+    showPhotos();
+    const idle = unsettled().length ? wait : 1000; // the clock of what is scheduled goes on
+    await Promise.race([pause(document.hidden ? SLOW : Math.min(idle, Math.max(0, listAt - Date.now()) || idle)),
+      new Promise((done) => { wake = () => { [listAt, wait] = [0, QUICK]; done(); }; })]);
   }
 }
 
