@@ -1,5 +1,6 @@
 """Flask takes the requests. Slow work goes into a queue, under the name of a task."""
 
+import logging
 import os
 from uuid import UUID, uuid4
 
@@ -17,10 +18,18 @@ from flask.typing import ResponseReturnValue
 
 from support import imaging, problem_details, same_origin, storage, uploads
 from support.fail_fast import FAIL_FAST
-from support.sending import SEND_ERRORS, broker_unavailable, surely_not_sent
+from support.sending import (
+    SEND_ERRORS,
+    broker_unavailable,
+    connect,
+    surely_not_sent,
+)
 from support.status import Status, status_answer
 
 RESULT_EXPIRES = 24 * 60 * 60  # seconds; an order may wait as long
+
+# Else waitress warns of each request that waits for its thread, many times a second.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 app = Flask(__name__)
 problem_details.init_app(app)
@@ -76,6 +85,7 @@ def place_order(
     """Write the order down, send the task by its name, and answer 202."""
     storage.save_order(task_id, name)
     try:
+        connect(celery)  # what fails here was surely not sent
         celery.send_task(name, args=args, task_id=task_id, expires=RESULT_EXPIRES)
     except SEND_ERRORS as error:
         if surely_not_sent(error):

@@ -1,11 +1,20 @@
-"""A task of your own: a black-and-white print.
+"""Exercise 1: a task of your own, which makes a black-and-white print.
 
-Someone wants to order black-and-white prints. Like Flask in this chapter, they will only know a
-name: they send `tasks.black_and_white`, with a photo's id. Make `black_and_white` below a task that
-goes by this name, and its print black and white.
+Somebody orders black-and-white prints, and knows nothing but a name:
+`celery.send_task("tasks.black_and_white", args=[photo_id])`.
 
-`make check` starts a worker on this file, and orders a print from it. (Started by hand beside the
-lab's own worker, it would take the lab's photos from the queue, and not know what to do with them.)
+| given                               | your task must                              |
+| ----------------------------------- | ------------------------------------------- |
+| the name `tasks.black_and_white`    | be found by it                              |
+| a photo's id                        | write `black_and_white.jpg` into the folder |
+|                                     | of this photo's prints, and return its path |
+| a photo in colour                   | print it in shades of grey: in each pixel,  |
+|                                     | red, green and blue are the same            |
+| something dark, something bright    | keep it dark, keep it bright                |
+
+`make check` starts a worker on this file, and orders a print from it. Don't start this
+worker yourself while the lab runs: it would take the lab's messages out of the queue,
+and it doesn't know their tasks.
 """
 
 import os
@@ -13,7 +22,7 @@ import os
 from celery import Celery
 from PIL import Image
 
-from support import shelf
+from support import storage
 
 celery = Celery(
     "black_and_white",
@@ -28,12 +37,12 @@ celery.conf.update(
 )
 
 
-# TODO: make this a task that goes by the name tasks.black_and_white
+# TODO: make this function a task with the name tasks.black_and_white
 def black_and_white(photo_id: str) -> str:
     """Make a black-and-white print of a photo, and return the print's path."""
-    path = shelf.prints(photo_id) / "black_and_white.jpg"
+    path = storage.prints_folder(photo_id) / "black_and_white.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(shelf.photo(photo_id)) as photo:
+    with Image.open(storage.photo_path(photo_id)) as photo:
         image = photo.convert("RGB")  # TODO: this is still in colour
     image.save(path)
     return str(path)

@@ -1,8 +1,20 @@
-"""An album: many photos, and one broken file doesn't stop the rest.
+"""Exercise 3: an album, in which one broken file doesn't stop the rest.
 
-Somebody brings a whole album to be developed. `send_album` sends every photo off at once, and waits
-for none. Later, `collect` waits until all are done, and tells what became of each. In most albums
-there is a file that isn't a photo: it must not spoil the others.
+Somebody brings many photos at once, and in most albums one file isn't a photo.
+
+| function                | given      | must                                          |
+| ----------------------- | ---------- | --------------------------------------------- |
+| `send_album(photo_ids)` | photo ids  | send `tasks.develop` for each, wait for none, |
+|                         |            | and return the task ids in the same order     |
+| `collect(task_ids)`     | task ids   | wait until all are done, and return a dict    |
+|                         |            | with an entry for each task id:               |
+|                         | one that   | `"developed"`                                 |
+|                         | succeeded  |                                               |
+|                         | one that   | the name of the error's type, such as         |
+|                         | failed     | `"UnidentifiedImageError"`; raise nothing     |
+
+You need `AsyncResult` and its method `get`:
+https://docs.celeryq.dev/en/stable/reference/celery.result.html#celery.result.AsyncResult.get
 """
 
 import os
@@ -17,15 +29,12 @@ celery = Celery(
 
 
 def send_album(photo_ids: list[str]) -> list[str]:
-    """Send `tasks.develop` for each photo, and return the ids of the tasks, in the same order."""
-    # TODO
+    """Send a task for each photo, and return the tasks' ids in the same order."""
+    # TODO: send the tasks, and don't wait
     return []
 
 
 def collect(task_ids: list[str]) -> dict[str, str]:
-    """Wait until all tasks are done, and return by task id what became of each.
-
-    That is "developed", or else the name of the error's type, such as "UnidentifiedImageError".
-    """
-    # TODO
+    """Wait until all tasks are done, and return what became of each, by its id."""
+    # TODO: wait for each task, and note "developed" or the name of its error's type
     return {}

@@ -1,11 +1,11 @@
-"""Send an album while nobody works, then collect it from the chapter's own worker."""
+"""Send an album while no worker runs, then collect it from the chapter's own worker."""
 
 import importlib
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from support import shelf
+from support import storage
 from workbench.chapter_run import ChapterRun
 
 GOOD, BROKEN = "developed", UnidentifiedImageError.__name__
@@ -21,34 +21,42 @@ ALBUM = {
 def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Have an album developed that has two broken photos among three good ones."""
     album = importlib.import_module(answer.stem)
-    good = [photo_id for photo_id, fate in ALBUM.items() if fate == GOOD]
-    shelf.photo("notes").parent.mkdir(parents=True, exist_ok=True)
-    shelf.photo("notes").write_text("Films, batteries, sun cream")
-    for photo_id in good:
-        Image.linear_gradient("L").resize((64, 48)).save(shelf.photo(photo_id), "PNG")
-
-    task_ids = album.send_album(
-        list(ALBUM)
-    )  # there is no worker yet: whoever waits here, hangs
-    assert len(set(task_ids)) == len(ALBUM), (
-        f"send_album() returns the ids of {len(ALBUM)} tasks for {len(ALBUM)} photos. "
-        f"Yours returns {task_ids!r}."
+    save_album()
+    # No worker runs yet: a send_album() that waits would wait for ever.
+    task_ids = album.send_album(list(ALBUM))
+    different = len(set(task_ids or []))
+    assert different == len(ALBUM), (
+        f"Expected: send_album() returns {len(ALBUM)} ids for {len(ALBUM)} photos. "
+        f"Yours returns {different} different ids."
     )
 
-    chapter_run.services[
-        "worker"
-    ].launch()  # and not waited for: that is what collect() must do
+    # Not waited for: collect() must do that.
+    chapter_run.services["worker"].launch()
     try:
         found = album.collect(task_ids)
     except UnidentifiedImageError as error:
         raise AssertionError(
-            f"collect() tells of a broken photo, and goes on. Yours raises its {BROKEN}."
+            "Expected: collect() notes the error of a broken photo, and goes on. "
+            f"Yours raises this {BROKEN}. Look at the arguments of get()."
         ) from error
-    expected = list(ALBUM.values())
-    told = [found.get(task_id) for task_id in task_ids]
+    told = ", ".join(str((found or {}).get(task_id)) for task_id in task_ids)
+    expected = ", ".join(ALBUM.values())
     assert told == expected, (
-        f"collect() tells what became of each task, here {expected}. Yours tells {told}."
+        f"Expected: {expected}, from collect(). Yours says: {told}."
     )
-    assert all((shelf.prints(photo_id) / "large.jpg").exists() for photo_id in good), (
-        "When collect() returns, every good photo has its prints."
+    good = [name for name, fate in ALBUM.items() if fate == GOOD]
+    missing = [name for name in good if not storage.is_developed(name)]
+    assert not missing, (
+        "Expected: when collect() returns, each good photo has its prints. "
+        f"These have none: {', '.join(missing)}."
     )
+
+
+def save_album() -> None:
+    """Save three photos, and a file that isn't one; the fifth was never brought."""
+    storage.PHOTOS.mkdir(parents=True, exist_ok=True)
+    storage.photo_path("notes").write_text("Films, batteries, sun cream")
+    for photo_id, fate in ALBUM.items():
+        if fate == GOOD:
+            photo = Image.linear_gradient("L").resize((64, 48))
+            photo.save(storage.photo_path(photo_id), "PNG")

@@ -1,11 +1,11 @@
-"""A task of your own: a black-and-white print."""
+"""Solution 1: a task of your own, which makes a black-and-white print."""
 
 import os
 
 from celery import Celery
 from PIL import Image
 
-from support import shelf
+from support import storage
 
 celery = Celery(
     "black_and_white",
@@ -20,13 +20,14 @@ celery.conf.update(
 )
 
 
-# Without `name=` it would be called 1_black_and_white.black_and_white: its module, its function.
+# Without `name=` its name would be that of its module and of the function:
+# 1_black_and_white.black_and_white.
 @celery.task(name="tasks.black_and_white")
 def black_and_white(photo_id: str) -> str:
     """Make a black-and-white print of a photo, and return the print's path."""
-    path = shelf.prints(photo_id) / "black_and_white.jpg"
+    path = storage.prints_folder(photo_id) / "black_and_white.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(shelf.photo(photo_id)) as photo:
-        image = photo.convert("L")  # luminance: one number a pixel, no colour left
+    with Image.open(storage.photo_path(photo_id)) as photo:
+        image = photo.convert("L")  # one number a pixel: how bright it is
     image.save(path)
     return str(path)

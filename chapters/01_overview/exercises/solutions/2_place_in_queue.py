@@ -1,8 +1,9 @@
-"""The place in the queue.
+"""Solution 2: the place of a task in the queue.
 
-This looks into the way in which Celery's transport library, kombu, uses Redis. It isn't a promise:
-RabbitMQ has nothing like it, and messages with a priority lie in other lists. A worker also takes
-messages ahead, four for each of its processes; those have left the list, though they still wait.
+This reads how kombu, Celery's library for brokers, uses Redis. Nobody promises that it
+stays so: with RabbitMQ there is no such list, and messages with a priority are in other
+lists. A worker also takes messages before it needs them, four for each of its
+processes. Those have left the list, though nobody works on them.
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 
 from redis import Redis
 
-QUEUE = "celery"  # the queue that Celery uses if it isn't told another
+QUEUE = "celery"  # the queue that Celery uses if nothing else is said
 redis = Redis.from_url(
     os.environ.get("CELERY_BROKER_URL", "redis://localhost:6379/0"),
     decode_responses=True,  # str, not bytes
@@ -18,9 +19,9 @@ redis = Redis.from_url(
 
 
 def place(task_id: str) -> int | None:
-    """Return 1 for the task that a worker takes next, None for one that isn't in the queue."""
+    """Return a task's place in the queue, or None if it isn't there."""
     messages = redis.lrange(QUEUE, 0, -1)
-    # A sender pushes on the left (LPUSH), a worker pops on the right (BRPOP): the last is next.
+    # Who sends adds at the left end (LPUSH), a worker takes from the right end (BRPOP).
     for number, message in enumerate(reversed(messages), start=1):
         if json.loads(message)["headers"]["id"] == task_id:
             return number

@@ -1,4 +1,4 @@
-"""An album: many photos, and one broken file doesn't stop the rest."""
+"""Solution 3: an album, in which one broken file doesn't stop the rest."""
 
 import os
 
@@ -12,16 +12,17 @@ celery = Celery(
 
 
 def send_album(photo_ids: list[str]) -> list[str]:
-    """Send `tasks.develop` for each photo, and return the ids of the tasks, in the same order."""
-    return [celery.send_task("tasks.develop", args=[photo_id]).id for photo_id in photo_ids]
+    """Send a task for each photo, and return the tasks' ids in the same order."""
+    results = [celery.send_task("tasks.develop", args=[id_]) for id_ in photo_ids]
+    return [result.id for result in results]
 
 
 def collect(task_ids: list[str]) -> dict[str, str]:
-    """Wait until all tasks are done, and return by task id what became of each."""
+    """Wait until all tasks are done, and return what became of each, by its id."""
     found = {}
     for task_id in task_ids:
         result = celery.AsyncResult(task_id)
-        # By default get() raises the task's error here. With propagate=False it is returned.
+        # By default get() raises the task's error here. Told not to, it returns it.
         error = result.get(propagate=False)
         found[task_id] = "developed" if result.successful() else type(error).__name__
     return found

@@ -5,7 +5,7 @@ import os
 from celery import Celery, shared_task
 from PIL import Image, ImageEnhance
 
-from support import shelf
+from support import storage
 
 celery = Celery(
     "black_and_white",
@@ -21,10 +21,11 @@ celery.conf.update(
 
 
 @shared_task(name="tasks.black_and_white")
-def print_without_colour(photo_id: str) -> str:
-    """Make a black-and-white print of a photo."""
-    path = shelf.prints(photo_id) / "black_and_white.jpg"
+def black_and_white(photo_id: str) -> str:
+    """Make a black-and-white print of a photo, and return the print's path."""
+    path = storage.prints_folder(photo_id) / "black_and_white.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(shelf.photo(photo_id)) as photo:
-        ImageEnhance.Color(photo.convert("RGB")).enhance(0).save(path)
-    return path.name
+    with Image.open(storage.photo_path(photo_id)) as photo:
+        image = ImageEnhance.Color(photo.convert("RGB")).enhance(0)
+    image.save(path)
+    return str(path)

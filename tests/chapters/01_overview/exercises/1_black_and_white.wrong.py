@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from PIL import Image
 
-from support import shelf
+from support import storage
 
 celery = Celery(
     "black_and_white",
@@ -23,9 +23,9 @@ celery.conf.update(
 @celery.task
 def black_and_white(photo_id: str) -> str:
     """Make a black-and-white print of a photo, and return the print's path."""
-    path = shelf.prints(photo_id) / "black_and_white.jpg"
+    path = storage.prints_folder(photo_id) / "black_and_white.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(shelf.photo(photo_id)) as photo:
+    with Image.open(storage.photo_path(photo_id)) as photo:
         image = photo.convert("L")
     image.save(path)
     return str(path)

@@ -5,7 +5,7 @@ import os
 
 from redis import Redis
 
-QUEUE = "celery"  # the queue that Celery uses if it isn't told another
+QUEUE = "celery"  # the queue that Celery uses if nothing else is said
 redis = Redis.from_url(
     os.environ.get("CELERY_BROKER_URL", "redis://localhost:6379/0"),
     decode_responses=True,  # str, not bytes
@@ -13,7 +13,7 @@ redis = Redis.from_url(
 
 
 def place(task_id: str) -> int | None:
-    """Return 1 for the task that a worker takes next, None for one that isn't in the queue."""
+    """Return a task's place in the queue, or None if it isn't there."""
     messages = redis.lrange(QUEUE, 0, -1)
     waiting = [json.loads(message)["headers"]["id"] for message in messages]
     return len(waiting) - waiting.index(task_id) if task_id in waiting else None

@@ -1,4 +1,4 @@
-"""Right as well: signatures, and an error caught photo by photo."""
+"""Right as well: a signature for each photo, and errors that are caught."""
 
 import os
 

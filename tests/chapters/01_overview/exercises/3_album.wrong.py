@@ -12,8 +12,9 @@ celery = Celery(
 
 
 def send_album(photo_ids: list[str]) -> list[str]:
-    """Send `tasks.develop` for each photo, and return the ids of the tasks, in the same order."""
-    return [celery.send_task("tasks.develop", args=[photo_id]).id for photo_id in photo_ids]
+    """Send a task for each photo, and return the tasks' ids in the same order."""
+    results = [celery.send_task("tasks.develop", args=[id_]) for id_ in photo_ids]
+    return [result.id for result in results]
 
 
 def collect(task_ids: list[str]) -> dict[str, str]:
