@@ -21,7 +21,7 @@ SEND_ERRORS = (NotConnectedError, OperationalError, RedisError, RuntimeError)
 
 
 def connect(celery_app: Celery) -> None:
-    """Connect to the broker, unless that is done: what fails here was surely not sent."""
+    """Connect to the broker, if need be: what fails here was surely not sent."""
     with celery_app.producer_or_acquire() as producer:
         try:
             producer.connection.ensure_connection(max_retries=0)
