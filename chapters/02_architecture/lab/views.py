@@ -14,7 +14,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload
 
 from lab.db import db
 from lab.models import Order, Photo
@@ -39,8 +39,8 @@ def index() -> str:
 def list_photos() -> Response:
     """List the latest photos, each with the status of its last order."""
     latest = db.select(Photo).order_by(Photo.uploaded_at.desc()).limit(60)
-    with_orders = latest.where(Photo.orders.any()).options(selectinload(Photo.orders))
-    photos = db.session.scalars(with_orders).all()
+    with_orders = latest.options(joinedload(Photo.orders, innerjoin=True))
+    photos = db.session.scalars(with_orders).unique().all()
     last_orders = [photo.orders[-1] for photo in photos]
     statuses = order_statuses(last_orders)
     answers = [

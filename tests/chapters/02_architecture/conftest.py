@@ -1,11 +1,17 @@
 """Chapter 2 at work, for its tests: each pair of servers is started once, as a reader would."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.support.chapter_runs import EACH_PAIR, StartRun, chapter_runs
+from tests.support.chapter_runs import EACH_PAIR, StartRun, chapter_runs, private_redis
 from workbench.chapter_run import ChapterRun
+
+CHAPTER = Path(__file__).parents[3] / "chapters/02_architecture"
+imported: dict[str, ModuleType] = {}
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +42,22 @@ def any_lab(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterR
     chapter_run = labs(*request.param.split("-"))
     yield chapter_run
     chapter_run.start_all()
+
+
+@pytest.fixture(scope="module")
+def package() -> Iterator[ModuleType]:
+    """Import the chapter's package; afterwards hide it: another chapter has a `lab`, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(CHAPTER))
+        sys.modules.update(imported)  # not once more: shared tasks are registered by name
+        import lab.tasks
+
+        yield lab
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("lab", "support")]:
+        imported[name] = sys.modules.pop(name)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address, without a database's number, of a Redis for apps in this process."""
+    yield from private_redis(tmp_path_factory)

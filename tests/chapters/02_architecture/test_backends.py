@@ -53,7 +53,7 @@ def test_rpc_results_reach_only_the_thread_that_sent(lab: ChapterRun, rpc: Celer
 
 
 def test_without_a_backend_nobody_can_be_asked(lab: ChapterRun) -> None:
-    result = Celery(broker=lab.broker_url).send_task("tasks.my_task", [2, 3], queue="lab")
+    result = Celery(broker=lab.broker_url).send_task("tasks.my_task", [2, 3], queue="photos")
     words = f"{result.id}] succeeded"
     wait_until(lambda: any(words in line for line in lab.log.lines("worker")), words)
 

@@ -27,7 +27,7 @@ def is_rabbitmq(lab: ChapterRun) -> bool:
     return lab.broker_url.startswith("amqp")
 
 
-def hand_in(client: httpx.Client, lab: ChapterRun, photo: bytes) -> str:
+def upload(client: httpx.Client, lab: ChapterRun, photo: bytes) -> str:
     def send() -> httpx.Response | None:
         answer = client.post(f"{lab.url}/photos", files={"photo": photo})
         return answer if answer.status_code == 202 else None  # 503: a connection from before
@@ -50,10 +50,10 @@ def test_a_worker_that_knows_no_task_takes_it_and_fails(
 ) -> None:
     lab.stop("worker")
     quick = "--pool solo --without-mingle --without-gossip"
-    lab.add("stranger", f"celery worker -Q lab -n stranger@%h {quick}")
+    lab.add("stranger", f"celery worker -Q photos -n stranger@%h {quick}")
     lab.start("stranger")
     try:
-        order = hand_in(client, lab, small_photo)
+        order = upload(client, lab, small_photo)
         status = final_status(client, f"{lab.url}/tasks/{order}")
         assert status["state"] == "FAILURE"
         assert status["error"] == {"type": "NotRegistered", "message": "'tasks.develop'"}
@@ -67,7 +67,7 @@ def test_a_worker_that_knows_no_task_takes_it_and_fails(
 
 @pytest.fixture
 def second(lab_of_a_broker: ChapterRun) -> Iterator[ChapterRun]:
-    """Run a second worker beside the lab's own."""
+    """Run a second worker besides the lab's own."""
     chapter_run = lab_of_a_broker
     chapter_run.add("second", "celery -A make_celery worker --concurrency 2 -n second@%h")
     chapter_run.start("second")
@@ -88,7 +88,7 @@ def test_of_two_workers_one_is_killed(
         own = [tasks for name, tasks in answers.items() if not name.startswith("second@")]
         return [task["id"] for tasks in own for task in tasks]
 
-    orders = [hand_in(client, lab, sample_photo) for _ in range(10)]
+    orders = [upload(client, lab, sample_photo) for _ in range(10)]
     wait_until(lambda: len(held("active")) == 2, "two to be begun")
     fetched = held("reserved")
     lab.kill("worker")
@@ -113,9 +113,9 @@ def test_of_two_workers_one_is_killed(
 
 
 def order_and_restart(lab: ChapterRun, client: httpx.Client, photo: bytes, way: str) -> str:
-    """Hand a photo in while no worker runs, stop or kill the broker, and start both again."""
+    """Upload a photo while no worker runs, stop or kill the broker, and start both again."""
     lab.stop("worker")
-    order = hand_in(client, lab, photo)
+    order = upload(client, lab, photo)
     getattr(lab, way)("broker")
     lab.start("broker")
     lab.start("worker")
@@ -136,7 +136,7 @@ def test_messages_in_a_redis_that_is_killed_are_lost(
     lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
     order = order_and_restart(lab, client, small_photo, "kill")
-    later = hand_in(client, lab, small_photo)
+    later = upload(client, lab, small_photo)
     assert final_status(client, f"{lab.url}/tasks/{later}")["state"] == "SUCCESS"
     assert state(client, lab, order) == "PENDING", "it is lost: a later one is done"
 

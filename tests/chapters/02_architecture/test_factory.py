@@ -1,13 +1,9 @@
 """The application factory: apps of their own, bound late, whose tasks run in their context."""
 
 import json
-import os
 import select
 import socket
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -20,30 +16,6 @@ import redis
 from celery.signals import before_task_publish
 from flask import Flask
 from PIL import Image
-
-from tests.support.chapter_runs import private_redis
-
-CHAPTER = Path(__file__).parents[3] / "chapters/02_architecture"
-CreateApp = Callable[..., Flask]
-
-
-@pytest.fixture(scope="module")
-def package() -> Iterator[ModuleType]:
-    """Import the chapter's package, and forget it afterwards: another chapter may have a `lab`."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(CHAPTER))
-        import lab.tasks
-
-        yield lab
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("lab", "support"):
-            del sys.modules[name]
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from private_redis(tmp_path_factory)
 
 
 @pytest.fixture
@@ -71,7 +43,7 @@ def test_making_an_app_connects_to_nothing_and_writes_nothing(
             {"DIR": tmp_path / "new", "CELERY": {"broker_url": url, "result_backend": url}}
         )
         assert app.extensions["celery"].conf.broker_url == url
-        assert select.select([server], [], [], 0) == ([], [], []), "nobody has knocked"
+        assert select.select([server], [], [], 0) == ([], [], []), "no connection was made"
     assert not (tmp_path / "new").exists()
 
 
@@ -113,22 +85,26 @@ def sent(url: str, database: int, queue: str) -> list[str]:
 
 
 def orders(app: Flask) -> int:
-    from lab.models import Order, db
+    from lab.db import db
+    from lab.models import Order
 
     with app.app_context():
         return int(db.session.query(Order).count())
 
 
 def test_a_task_runs_in_the_context_of_the_app_it_belongs_to(two_apps: list[Flask]) -> None:
-    from lab.models import Photo, db
+    from lab.db import db
+    from lab.models import Photo
+    from lab.storage import photo_path
 
     for app in two_apps:
         with app.app_context():
             photo = Photo(id="the same id", name=app.name)
             db.session.add(photo)
             db.session.commit()
-            photo.negative.parent.mkdir(parents=True)
-            Image.linear_gradient("L").resize((60, 40)).save(photo.negative, "PNG")
+            path = photo_path(photo.id)
+            path.parent.mkdir(parents=True)
+            Image.linear_gradient("L").resize((60, 40)).save(path, "PNG")
     second = two_apps[1]
     second.extensions["celery"].tasks["tasks.develop"]("the same id")  # as a worker calls it
     found = [sorted(Path(app.config["DIR"]).rglob("large.jpg")) for app in two_apps]
@@ -139,6 +115,72 @@ def test_a_task_runs_in_the_context_of_the_app_it_belongs_to(two_apps: list[Flas
             seconds.append(db.session.get_one(Photo, "the same id").seconds)
     assert seconds[0] is None
     assert seconds[1] is not None
+
+
+def test_after_a_nested_context_a_shared_task_belongs_to_the_outer_app_again(
+    two_apps: list[Flask],
+) -> None:
+    from lab.tasks import develop
+
+    first, second = two_apps
+    owners = []
+    with first.app_context():
+        owners.append(develop.app)
+        with second.app_context():
+            owners.append(develop.app)
+        owners.append(develop.app)
+
+    celery_apps = [app.extensions["celery"] for app in (first, second, first)]
+    assert [owner.main for owner in owners] == [found.main for found in celery_apps]
+    assert [owner.conf.task_default_queue for owner in owners] == ["first", "second", "first"]
+
+
+def test_a_direct_call_has_a_session_of_its_own(two_apps: list[Flask]) -> None:
+    from lab.db import db
+    from lab.tasks import develop
+
+    sessions = []
+
+    def note(*_: object) -> None:
+        sessions.append(db.session())
+
+    with two_apps[0].app_context(), pytest.MonkeyPatch.context() as patch:
+        photo_id = add_photo()
+        patch.setattr("support.imaging.develop", note)
+        develop(photo_id)
+        sessions.append(db.session())
+
+    assert sessions[0] is not sessions[1]
+
+
+def test_no_transaction_is_open_while_a_photo_is_developed(two_apps: list[Flask]) -> None:
+    from lab.db import db
+    from lab.tasks import develop
+
+    checked_out = []
+
+    def note(*_: object) -> None:
+        checked_out.append(db.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    app = two_apps[0]
+    with app.app_context():
+        photo_id = add_photo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("support.imaging.develop", note)
+        app.extensions["celery"].tasks[develop.name](photo_id)  # as a worker calls it
+
+    assert checked_out == [0]
+
+
+def add_photo() -> str:
+    """Write a photo's row, and commit; return its id. Its file isn't needed."""
+    from lab.db import db
+    from lab.models import Photo
+
+    photo = Photo(id=str(uuid4()), name="photo")
+    db.session.add(photo)
+    db.session.commit()
+    return photo.id
 
 
 def test_the_order_is_committed_when_its_task_is_sent(two_apps: list[Flask]) -> None:
@@ -159,59 +201,6 @@ def test_the_order_is_committed_when_its_task_is_sent(two_apps: list[Flask]) -> 
     assert seen == [[("tasks.my_task",)]]
 
 
-def settings(env: dict[str, str], config: str = "None") -> dict[str, Any]:
-    """Make an app in a process of its own; return some of its settings."""
-    code = (
-        "import json, lab\n"
-        f"app = lab.create_app({config})\n"
-        "celery = app.extensions['celery'].conf\n"
-        "names = ('broker_url', 'task_default_queue', 'task_time_limit', 'task_track_started')\n"
-        "found = {name: getattr(celery, name) for name in names}\n"
-        "print(json.dumps(found | {'DIR': str(app.config['DIR'])}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=CHAPTER,
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def test_settings_come_from_the_code_then_the_environment_then_the_caller(tmp_path: Path) -> None:
-    assert settings({}) == {
-        "broker_url": "redis://localhost:6379/0",
-        "task_default_queue": "lab",
-        "task_time_limit": 60,
-        "task_track_started": True,
-        "DIR": str(CHAPTER / "var"),
-    }
-    env = {
-        "LAB_CELERY__broker_url": "redis://elsewhere/0",
-        "LAB_CELERY__task_default_queue": "night",
-        "LAB_CELERY__task_time_limit": "90",
-        "LAB_CELERY__task_track_started": "false",
-        "LAB_DIR": str(tmp_path),
-    }
-    found = settings(env, "{'CELERY': {'task_default_queue': 'mine'}}")
-    assert found == {
-        "broker_url": "redis://elsewhere/0",
-        "task_default_queue": "mine",
-        "task_time_limit": 90,
-        "task_track_started": False,
-        "DIR": str(tmp_path),
-    }
-
-
-def test_celerys_own_variable_beats_all_of_them() -> None:
-    env = {"CELERY_BROKER_URL": "redis://first/0", "LAB_CELERY__broker_url": "redis://second/0"}
-    found = settings(env, "{'CELERY': {'broker_url': 'redis://third/0'}}")
-    assert found["broker_url"] == "redis://first/0"
-
-
 def test_making_the_tables_again_keeps_what_is_in_them(two_apps: list[Flask]) -> None:
     app = two_apps[0]
     app.test_client().post("/my-task", data={"arg1": 1, "arg2": 2})
@@ -228,7 +217,12 @@ def test_making_the_tables_again_keeps_what_is_in_them(two_apps: list[Flask]) ->
     ids=["without tables", "garbage"],
 )
 def test_what_is_wrong_with_the_labs_own_database_is_said_of_that_one(
-    package: ModuleType, tmp_path: Path, redis_url: str, content: bytes, reason: str
+    package: ModuleType,
+    tmp_path: Path,
+    redis_url: str,
+    caplog: pytest.LogCaptureFixture,
+    content: bytes,
+    reason: str,
 ) -> None:
     (tmp_path / "lab.sqlite").write_bytes(content)
     urls = {"broker_url": f"{redis_url}/0", "result_backend": f"{redis_url}/1"}
@@ -237,9 +231,8 @@ def test_what_is_wrong_with_the_labs_own_database_is_said_of_that_one(
     for answer in (client.get(f"/tasks/{uuid4()}"), client.post("/my-task", data=form)):
         assert answer.status_code == 503
         assert answer.json
-        assert answer.json["detail"] == (
-            f"The lab's own database can't be used ({reason}). Ask again soon."
-        )
+        assert answer.json["detail"] == "The lab's own database can't be used. Ask again soon."
+        assert reason in caplog.text, "the log says why"
 
 
 def test_what_is_wrong_with_a_database_for_results_is_said_of_the_backend(
@@ -253,6 +246,4 @@ def test_what_is_wrong_with_a_database_for_results_is_said_of_the_backend(
     answer = client.get(sent.headers["Location"])
     assert answer.status_code == 503
     assert answer.json
-    assert answer.json["detail"] == (
-        "The result backend can't be used (unable to open database file). Ask again soon."
-    )
+    assert answer.json["detail"] == "The result backend can't be used. Ask again soon."

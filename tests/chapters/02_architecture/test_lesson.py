@@ -24,18 +24,18 @@ def test_the_table_says_where_things_were_and_are() -> None:
 def test_the_drawing_names_what_is_there() -> None:
     drawn = re.findall(r'<text class="code"[^>]*>([^<]+)<', (HERE / "architecture.svg").read_text())
     procfile = (HERE / "Procfile").read_text()
-    settings = (HERE / "lab/celery_app.py").read_text()
+    settings = (HERE / "lab/config.py").read_text()
     for process in ("web", "worker"):
         assert f"process: {process}" in drawn
         assert re.search(rf"^{process}:", procfile, re.MULTILINE)
     for database, setting in ((0, "broker_url"), (1, "result_backend")):
         assert f"Redis, database {database}" in drawn
         assert f'"{setting}": "redis://localhost:6379/{database}"' in settings
-    assert "list: lab" in drawn
-    assert '"task_default_queue": "lab"' in settings
+    assert "list: photos" in drawn
+    assert '"task_default_queue": "photos"' in settings
     assert "task: tasks.develop" in drawn
     assert 'name="tasks.develop"' in (HERE / "lab/tasks.py").read_text()
-    assert 'key = f"celery-task-meta-{task_id}"' in (HERE / "look.py").read_text()
+    assert 'key = f"celery-task-meta-{task_id}"' in (HERE / "support/look.py").read_text()
     assert "celery-task-meta-ID" in drawn
     assert "lab.sqlite, photos" in drawn
 

@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 from workbench.chapter_run import ChapterRun
 
 LONG = 30_000  # ms
-AWAY = "The server is away. Is it still running?"
+NO_ANSWER = "The server doesn't answer. Is it still running?"
 HALF = "half.jpg"
 
 WATCH = """() => {  // notes each sentence that a card shows, and each count in the four boxes
@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def empty_lab(lab: ChapterRun, client: httpx.Client) -> ChapterRun:
-    """Use a lab that nobody has brought a photo to."""
+    """Use a lab without photos."""
     with closing(sqlite3.connect(lab.folder / "lab/lab.sqlite")) as database, database:
         database.execute('delete from "order"')
         database.execute("delete from photo")
@@ -55,7 +55,7 @@ def empty_lab(lab: ChapterRun, client: httpx.Client) -> ChapterRun:
     return lab
 
 
-def hand_in(lab_page: Page, *files: FilePayload) -> None:
+def upload(lab_page: Page, *files: FilePayload) -> None:
     lab_page.locator("#files").set_input_files(list(files))
 
 
@@ -76,7 +76,7 @@ def test_six_sample_photos_pass_through_the_parts_and_become_prints(
     empty_lab: ChapterRun, browser: Browser, size: ViewportSize, scheme: str, by_keyboard: bool
 ) -> None:
     with page(browser, empty_lab.url, size, color_scheme=scheme) as lab_page:
-        expect(lab_page.locator("#says")).to_have_text("0 waiting, 0 in work, 0 developed.")
+        expect(lab_page.locator("#says")).to_have_text("0 not begun, 0 in work, 0 developed.")
         lab_page.evaluate(WATCH)
         if by_keyboard:
             tab_to(lab_page, "#samples")
@@ -86,13 +86,13 @@ def test_six_sample_photos_pass_through_the_parts_and_become_prints(
         expect(lab_page.locator(".card")).to_have_count(6)
         expect_no_horizontal_scroll(lab_page)
         expect(lab_page.locator("#says")).to_have_text(
-            "0 waiting, 0 in work, 6 developed.", timeout=LONG
+            "0 not begun, 0 in work, 6 developed.", timeout=LONG
         )
         assert counts(lab_page) == ["0", "0", "0", "6"]
         expect(lab_page.locator("#backend .dots i")).to_have_count(6)
 
         said = set(lab_page.evaluate("said"))
-        assert {"handing in …", "waiting in the queue …", "being developed …"} <= said
+        assert {"uploading …", "sent, not begun …", "being developed …"} <= said
         for part in ("broker", "worker", "backend"):
             assert any(f"{part} {count}" in said for count in range(1, 7)), f"seen in the {part}"
 
@@ -118,12 +118,12 @@ def test_own_photos_are_developed_whatever_their_names(
 ) -> None:
     names = ["mine.jpg", "<img src=x onerror='window.evil = 1'>", "long" * 60 + ".jpg"]
     with page(browser, empty_lab.url, NARROW) as lab_page:
-        hand_in(lab_page, *(photo_file(small_photo, name) for name in names))
+        upload(lab_page, *(photo_file(small_photo, name) for name in names))
         expect(lab_page.locator(".card .print")).to_have_count(3)
         assert sorted(lab_page.locator(".card .name").all_inner_texts()) == sorted(names)
         assert lab_page.evaluate("window.evil") is None
         expect_no_horizontal_scroll(lab_page)
-        hand_in(lab_page, photo_file(small_photo))
+        upload(lab_page, photo_file(small_photo))
         expect(lab_page.locator(".card .print")).to_have_count(4)  # the same file once more
 
 
@@ -131,14 +131,14 @@ def test_what_cant_be_developed_is_said_in_words(
     empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
-        hand_in(
+        upload(
             lab_page,
             photo_file(small_photo),
             photo_file(small_photo[: len(small_photo) // 2], HALF),
             photo_file(b"Not a photo at all.\n", "notes.jpg"),
         )
         expect(lab_page.locator("#says")).to_have_text(
-            "0 waiting, 0 in work, 1 developed, 1 failed."
+            "0 not begun, 0 in work, 1 developed, 1 failed."
         )
         card = lab_page.locator(".card")
         refused = card.filter(has_text="notes.jpg")
@@ -146,7 +146,7 @@ def test_what_cant_be_developed_is_said_in_words(
             "This is not a photo we can read. Send a JPEG, PNG or WebP file."
         )
         failed = card.filter(has_text=HALF)
-        expect(failed.locator(".state")).to_contain_text("truncated")
+        expect(failed.locator(".state")).to_contain_text("This photo can't be read")
         expect(failed.locator(".again")).to_be_hidden()
         expect(lab_page.locator("#backend .dots .failed")).to_have_count(1)
         assert counts(lab_page) == ["0", "0", "0", "2"]
@@ -172,7 +172,7 @@ def test_a_page_that_is_opened_later_shows_the_gallery_and_develops_again_by_key
 
         wait_until(ordered_again, "the second order to be developed")
         expect(lab_page.locator(".card .print")).to_have_count(2)
-        expect(lab_page.locator("#says")).to_have_text("0 waiting, 0 in work, 2 developed.")
+        expect(lab_page.locator("#says")).to_have_text("0 not begun, 0 in work, 2 developed.")
         assert lab_page.locator(".card").count() == 2, "one card a photo"
 
 
@@ -181,20 +181,20 @@ def test_a_server_that_stops_is_said_and_the_page_recovers(
     empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE, troubled=True) as lab_page:
-        hand_in(lab_page, photo_file(small_photo))
+        upload(lab_page, photo_file(small_photo))
         expect(lab_page.locator(".card .print")).to_have_count(1)
 
         empty_lab.stop("broker")
-        expect(lab_page.locator("#says")).to_contain_text("The result backend is away")
-        hand_in(lab_page, photo_file(small_photo, "second.jpg"))
+        expect(lab_page.locator("#says")).to_contain_text("The result backend doesn't answer")
+        upload(lab_page, photo_file(small_photo, "second.jpg"))
         second = lab_page.locator(".card").filter(has_text="second.jpg")
         expect(second.locator(".state")).to_contain_text("Your order wasn't taken: try again")
 
         empty_lab.stop("web")
-        expect(lab_page.locator("#says")).to_have_text(AWAY)
-        hand_in(lab_page, photo_file(small_photo, "third.jpg"))
+        expect(lab_page.locator("#says")).to_have_text(NO_ANSWER)
+        upload(lab_page, photo_file(small_photo, "third.jpg"))
         third = lab_page.locator(".card").filter(has_text="third.jpg")
-        expect(third.locator(".state")).to_have_text(AWAY)
+        expect(third.locator(".state")).to_have_text(NO_ANSWER)
         empty_lab.start_all()
         expect(lab_page.locator("#says")).to_contain_text("1 developed.")
         expect(lab_page.locator(".card .print")).to_have_count(1)
@@ -206,14 +206,14 @@ def test_photos_wait_while_no_worker_runs_and_arrive_once_it_does(
 ) -> None:
     empty_lab.stop("worker")
     with page(browser, empty_lab.url, WIDE) as lab_page:
-        hand_in(lab_page, photo_file(small_photo, "one.jpg"), photo_file(small_photo, "two.jpg"))
-        expect(lab_page.locator(".card .state")).to_have_text(["waiting in the queue …"] * 2)
-        expect(lab_page.locator("#says")).to_have_text("2 waiting, 0 in work, 0 developed.")
+        upload(lab_page, photo_file(small_photo, "one.jpg"), photo_file(small_photo, "two.jpg"))
+        expect(lab_page.locator(".card .state")).to_have_text(["sent, not begun …"] * 2)
+        expect(lab_page.locator("#says")).to_have_text("2 not begun, 0 in work, 0 developed.")
         assert counts(lab_page) == ["0", "2", "0", "0"]
         expect(lab_page.locator("#broker .dots i")).to_have_count(2)
         empty_lab.start("worker")
         expect(lab_page.locator(".card .print")).to_have_count(2, timeout=LONG)
-        expect(lab_page.locator("#says")).to_have_text("0 waiting, 0 in work, 2 developed.")
+        expect(lab_page.locator("#says")).to_have_text("0 not begun, 0 in work, 2 developed.")
 
 
 @pytest.mark.slow
@@ -221,12 +221,54 @@ def test_a_photo_to_develop_again_waits_on_the_page_too(
     empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:
     with page(browser, empty_lab.url, WIDE) as lab_page:
-        hand_in(lab_page, photo_file(small_photo))
+        upload(lab_page, photo_file(small_photo))
         expect(lab_page.locator(".card .print")).to_have_count(1)
         empty_lab.stop("worker")
         lab_page.locator(".again").click()
-        expect(lab_page.locator(".card .state")).to_have_text("waiting in the queue …")
-        expect(lab_page.locator("#says")).to_have_text("1 waiting, 0 in work, 0 developed.")
+        expect(lab_page.locator(".card .state")).to_have_text("sent, not begun …")
+        expect(lab_page.locator("#says")).to_have_text("1 not begun, 0 in work, 0 developed.")
         expect(lab_page.locator(".again")).to_be_hidden()
         empty_lab.start("worker")
         expect(lab_page.locator(".card .print")).to_have_count(1, timeout=LONG)
+
+
+@pytest.mark.slow
+def test_what_hangs_is_said_with_a_remedy_and_can_be_ordered_again(
+    empty_lab: ChapterRun, browser: Browser, client: httpx.Client, small_photo: bytes
+) -> None:
+    empty_lab.stop("worker")
+    client.post(f"{empty_lab.url}/photos", files={"photo": ("one.jpg", small_photo)})
+    with page(browser, empty_lab.url, NARROW) as lab_page:
+        lab_page.clock.install()
+        lab_page.reload()
+        expect(lab_page.locator("#says")).to_have_text("1 not begun, 0 in work, 0 developed.")
+        expect(lab_page.locator("#stuck")).to_be_hidden()
+        lab_page.clock.fast_forward(20_000)
+        expect(lab_page.locator("#stuck")).to_contain_text("python -m workbench start worker")
+        expect_no_horizontal_scroll(lab_page)
+        lab_page.locator(".again").click()
+        lab_page.clock.run_for(1_000)
+        expect(lab_page.locator("#stuck")).to_be_hidden()
+        assert client.get(f"{empty_lab.url}/photos").json()["photos"][0]["order"]["id"]
+
+
+@pytest.mark.slow
+def test_the_page_asks_for_single_orders_and_less_often_while_nothing_changes(
+    empty_lab: ChapterRun, browser: Browser, client: httpx.Client, small_photo: bytes
+) -> None:
+    asked: list[str] = []
+    empty_lab.stop("worker")
+    for number in range(6):
+        client.post(f"{empty_lab.url}/photos", files={"photo": (f"{number}.jpg", small_photo)})
+    with page(browser, empty_lab.url, WIDE) as lab_page:
+        lab_page.clock.install()
+        lab_page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+        lab_page.reload()
+        expect(lab_page.locator("#broker .dots i")).to_have_count(6)
+        for _ in range(30):
+            lab_page.clock.run_for(1_000)
+
+    lists, orders = asked.count("photos"), [name for name in asked if len(name) == 36]
+    assert lists <= 8, "about every five seconds"
+    assert 1 <= len(set(orders)) <= 4, "those that are next in line"
+    assert len(orders) <= 4 * 12, "each wait is longer than the last"

@@ -63,7 +63,7 @@ def test_celery_doesnt_call_a_factory() -> None:
 
 @pytest.fixture
 def bare(lab: ChapterRun, tmp_path: Path) -> Iterator[str]:
-    """Run a worker whose Celery app was made beside the factory; return its queue."""
+    """Run a worker whose Celery app was made apart from the factory; return its queue."""
     (tmp_path / "bare.py").write_text(
         "from celery import Celery\n"
         f"celery_app = Celery('bare', broker={lab.broker_url!r}, backend={lab.result_backend!r})\n"
@@ -77,7 +77,7 @@ def bare(lab: ChapterRun, tmp_path: Path) -> Iterator[str]:
     del lab.services["bare"]
 
 
-def test_a_celery_app_beside_the_factory_runs_tasks_in_no_context(
+def test_a_celery_app_apart_from_the_factory_runs_tasks_in_no_context(
     celery: Celery, bare: str
 ) -> None:
     result = celery.send_task("tasks.develop", ["any id"], queue=bare)
@@ -87,7 +87,7 @@ def test_a_celery_app_beside_the_factory_runs_tasks_in_no_context(
 
 
 def test_the_factorys_celery_app_runs_tasks_in_the_context(celery: Celery) -> None:
-    error = celery.send_task("tasks.develop", ["any id"], queue="lab").get(10, propagate=False)
+    error = celery.send_task("tasks.develop", ["any id"], queue="photos").get(10, propagate=False)
     assert type(error).__name__ == "NoResultFound", "it has asked the database"
 
 
@@ -95,7 +95,7 @@ def test_the_factorys_celery_app_runs_tasks_in_the_context(celery: Celery) -> No
 
 
 def test_a_name_that_isnt_registered_fails_and_says_which(lab: ChapterRun, celery: Celery) -> None:
-    error = celery.send_task("lab.tasks.develop", ["x"], queue="lab").get(10, propagate=False)
+    error = celery.send_task("lab.tasks.develop", ["x"], queue="photos").get(10, propagate=False)
     assert (type(error).__name__, str(error)) == ("NotRegistered", "'lab.tasks.develop'")
     words = "Received unregistered task of type 'lab.tasks.develop'."
     wait_until(lambda: any(words in line for line in lab.log.lines("worker")), words)

@@ -1,76 +1,50 @@
-// The page of chapter 2: hand photos in, ask how all of them stand, show it.
+// The page of chapter 2: uploads photos, asks how their orders are doing, shows it.
+
+const QUICK = 300; // ms between two questions while something changes …
+const SLOW = 5_000; // … and at most, while nothing does: each wait is 1.5 times the last
+const LIST_EVERY = 5_000; // ms between two lists; in between, only some orders are asked for
+const NEXT_IN_LINE = 4; // so many of them: those that will change first
+const STUCK = 15_000; // ms without a change, then the page says what to do
+const SETTLED = ["SUCCESS", "FAILURE", "REVOKED"];
+const NO_ANSWER = "The server doesn't answer. Is it still running?";
 
 const element = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const SETTLED = ["SUCCESS", "FAILURE", "REVOKED"];
-const STUCK = 15_000; // ms in work, then the page offers to order again: the worker may be dead
-const AWAY = "The server is away. Is it still running?";
 
-// --- cards ---------------------------------------------------------------------------------------
+// --- what we know --------------------------------------------------------------------------------
 
-const cards = new Map(); // photo id, or the name of one that is being handed in -> its <li>
-const previews = new Map(); // order id -> address of the photo as it was handed in
+let photos = []; // what GET /photos says, the newest first
+const changedAt = new Map(); // order id -> when we last saw its state change
+const previews = new Map(); // order id -> address of the photo as it was uploaded
+let lastChange = Date.now(); // of any order
+let uploading = 0;
 
-function newCard(key, name) {
-  const card = element("card").content.cloneNode(true).firstElementChild;
-  card.querySelector(".name").textContent = name;
-  cards.set(key, card);
-  element("gallery").prepend(card);
-  return card;
+function isSettled(order) {
+  return order === null || SETTLED.includes(order.state);
 }
 
-function say(card, kind, text) {
-  card.className = `card ${kind}`;
-  const state = card.querySelector(".state");
-  if (state.textContent !== text) state.textContent = text;
+function isStuck(order) {
+  const since = order.state === "STARTED" ? changedAt.get(order.id) : lastChange;
+  return !isSettled(order) && Date.now() - since > STUCK;
 }
 
-function preview(card, address) {
-  const negative = card.querySelector(".negative");
-  negative.onerror = () => { negative.hidden = true; }; // not an image
-  if (address && !negative.src) Object.assign(negative, { src: address, hidden: false });
+// Take what a photo's order says now; tell whether that is news.
+function update(photo, order) {
+  const before = photo.order;
+  photo.order = order;
+  if (before?.id === order?.id && before?.state === order?.state && changedAt.has(order?.id)) return false;
+  lastChange = Date.now();
+  changedAt.set(order?.id, lastChange);
+  return true;
 }
 
-function showPrint(card, name, address) {
-  if (card.querySelector(".print")) return;
-  const sizes = { small: 480, medium: 960, large: 1600 };
-  const image = new Image();
-  Object.assign(image, {
-    className: "print",
-    alt: `print of ${name}`,
-    srcset: Object.entries(sizes).map(([size, width]) => `${address.replace("large", size)} ${width}w`).join(", "),
-    sizes: "13rem",
-    src: address,
-  });
-  const link = Object.assign(document.createElement("a"), { href: address, title: `${name}, large` });
-  link.append(image);
-  card.querySelector(".paper").replaceChildren(card.querySelector(".negative"), card.querySelector(".state"), link);
-  image.decode().then(() => { card.querySelector(".negative").hidden = true; }, () => {});
+// --- asking --------------------------------------------------------------------------------------
+
+async function getJson(address) {
+  const response = await fetch(address, { cache: "no-cache" }); // the browser sends If-None-Match
+  if (!response.ok) throw new Error(await problem(response));
+  return response.json();
 }
-
-function show(photo) {
-  const card = cards.get(photo.id) ?? newCard(photo.id, photo.name);
-  const { order } = photo;
-  preview(card, previews.get(order?.id));
-  const again = card.querySelector(".again");
-  again.setAttribute("aria-label", `Develop ${photo.name} again`);
-  again.onclick = () => orderAgain(card, photo);
-  if (order?.state !== "STARTED") card.startedAt = null;
-  else card.startedAt ??= Date.now();
-  const stuck = card.startedAt && Date.now() - card.startedAt > STUCK;
-  again.hidden = !photo.again || order?.state === "PENDING" || (order?.state === "STARTED" && !stuck);
-  card.querySelector(".time").textContent = photo.seconds === null ? "" : `${photo.seconds.toFixed(1)} s of work`;
-  if (order === null) say(card, "failed", "Its result has expired.");
-  else if (order.error) say(card, "failed", `${order.error.type}: ${order.error.message}`);
-  else if (order.state === "PENDING") say(card, "pending", "waiting in the queue …");
-  else if (order.state === "STARTED") say(card, "started", "being developed …");
-  else say(card, order.state.toLowerCase(), order.state === "SUCCESS" ? "" : order.state);
-  if (order?.print && order.state === "SUCCESS") showPrint(card, photo.name, order.print);
-}
-
-// --- handing in ----------------------------------------------------------------------------------
-
-let handingIn = 0;
 
 async function problem(response) {
   try {
@@ -80,115 +54,224 @@ async function problem(response) {
   }
 }
 
-async function handIn(name, file) {
-  const key = Symbol(name);
-  const card = newCard(key, name);
-  const address = URL.createObjectURL(file);
-  preview(card, address);
-  say(card, "pending", "handing in …");
-  handingIn += 1;
-  const data = new FormData();
-  data.append("photo", file, name);
-  try {
-    const response = await fetch("photos", { method: "POST", body: data });
-    if (!response.ok) return say(card, "failed", await problem(response));
-    previews.set((await response.json()).id, address);
-    cards.delete(key);
-    card.remove();
-    wake();
-  } catch {
-    say(card, "failed", AWAY);
-  } finally {
-    handingIn -= 1;
-  }
+async function askForList() {
+  const answer = await getJson("photos");
+  const known = new Map(photos.map(({ id, order }) => [id, order]));
+  photos = answer.photos.map((photo) => ({ ...photo, order: known.get(photo.id) }));
+  const changes = photos.map((photo, at) => update(photo, answer.photos[at].order));
+  for (const photo of photos.toReversed()) show(photo);
+  return changes.includes(true);
 }
 
-async function orderAgain(card, photo) {
-  say(card, "pending", "ordering …");
-  try {
-    const response = await fetch(photo.again, { method: "POST" });
-    if (!response.ok) return say(card, "failed", await problem(response));
-    card.querySelector(".paper a")?.remove();
-    wake();
-  } catch {
-    say(card, "failed", AWAY);
-  }
+// Those that are being developed, then those that have waited longest; stuck ones last.
+function nextInLine() {
+  const waiting = photos.filter(({ order }) => !isSettled(order));
+  const rank = ({ order }) => (isStuck(order) ? 2 : order.state === "PENDING" ? 1 : 0);
+  return waiting.toReversed().toSorted((a, b) => rank(a) - rank(b)).slice(0, NEXT_IN_LINE);
 }
 
-element("samples").addEventListener("click", async ({ target }) => {
-  target.disabled = true;
-  await Promise.all(target.dataset.samples.split(" ").map(async (address) => {
-    try {
-      await handIn(address.split("/").at(-1), await (await fetch(address)).blob());
-    } catch {
-      element("says").textContent = AWAY;
-    }
+async function askForNext() {
+  const changes = await Promise.all(nextInLine().map(async (photo) => {
+    const order = await getJson(`tasks/${photo.order.id}`);
+    if (order.id !== photo.order.id) return false; // ordered again meanwhile
+    photo.seconds = order.result?.seconds ?? photo.seconds;
+    const changed = update(photo, order);
+    show(photo);
+    if (order.error) listAt = 0; // its file may be gone: the list knows
+    return changed;
   }));
-  target.disabled = false;
-});
-
-const take = (files) => Promise.all([...files].map((file) => handIn(file.name, file)));
-element("files").addEventListener("change", ({ target }) => { take(target.files); target.value = ""; });
-for (const kind of ["dragover", "dragleave", "drop"]) {
-  addEventListener(kind, (event) => {
-    event.preventDefault();
-    element("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") take(event.dataTransfer.files);
-  });
+  return changes.includes(true);
 }
 
-// --- how all of them stand -----------------------------------------------------------------------
+let listAt = 0; // when the list is due again
+let wake = () => {}; // ends the wait between two questions
+
+function look() {
+  listAt = 0;
+  wake();
+}
+
+async function ask() {
+  if (Date.now() < listAt) return askForNext();
+  listAt = Date.now() + LIST_EVERY;
+  return askForList();
+}
+
+async function watch() {
+  let wait = QUICK;
+  for (;;) {
+    try {
+      const changed = await ask();
+      wait = changed || uploading ? QUICK : Math.min(1.5 * wait, SLOW);
+      summarize();
+    } catch (error) {
+      listAt = 0;
+      wait = Math.min(1.5 * wait, SLOW);
+      say("trouble", error instanceof TypeError ? NO_ANSWER : `${error.message} (Still asking.)`);
+    }
+    const woken = new Promise((done) => { wake = () => done(true); });
+    if (await Promise.race([pause(document.hidden ? SLOW : wait), woken])) wait = QUICK;
+  }
+}
+
+// --- cards ---------------------------------------------------------------------------------------
+
+const cards = new Map(); // photo id -> its <li>
+
+function newCard(name) {
+  const card = element("card").content.cloneNode(true).firstElementChild;
+  card.querySelector(".name").textContent = name;
+  element("gallery").prepend(card);
+  return card;
+}
+
+function sayOnCard(card, kind, text) {
+  card.className = `card ${kind}`;
+  const state = card.querySelector(".state");
+  if (state.textContent !== text) state.textContent = text;
+}
+
+function describe(order) {
+  if (order === null) return ["failed", "Its result has expired."];
+  if (order.error) return ["failed", `${order.error.type}: ${order.error.message}`];
+  if (order.state === "PENDING") return ["pending", "sent, not begun …"];
+  if (order.state === "STARTED") return ["started", "being developed …"];
+  return [order.state.toLowerCase(), order.state === "SUCCESS" ? "" : order.state];
+}
+
+function show(photo) {
+  if (!cards.has(photo.id)) cards.set(photo.id, newCard(photo.name));
+  const card = cards.get(photo.id);
+  const { order } = photo;
+  showPreview(card, previews.get(order?.id));
+  showAgain(card, photo);
+  const time = photo.seconds === null ? "" : `${photo.seconds.toFixed(1)} s of work`;
+  card.querySelector(".time").textContent = time;
+  sayOnCard(card, ...describe(order));
+  if (order?.state === "SUCCESS" && order.print) showPrint(card, photo.name, order.print);
+}
+
+function showAgain(card, photo) {
+  const again = card.querySelector(".again");
+  again.setAttribute("aria-label", `Develop ${photo.name} again`);
+  again.onclick = () => orderAgain(card, photo);
+  again.hidden = !photo.again || !(isSettled(photo.order) || isStuck(photo.order));
+}
+
+function showPreview(card, address) {
+  const original = card.querySelector(".original");
+  original.onerror = () => { original.hidden = true; }; // not an image
+  if (address && !original.src) Object.assign(original, { src: address, hidden: false });
+}
+
+function showPrint(card, name, address) {
+  if (card.querySelector(".print")) return;
+  const widths = { small: 480, medium: 960, large: 1600 };
+  const sources = Object.entries(widths).map(([size, width]) => `${address.replace("large", size)} ${width}w`);
+  const print = new Image();
+  Object.assign(print, {
+    className: "print", alt: `print of ${name}`, srcset: sources.join(", "), sizes: "13rem", src: address,
+  });
+  const link = Object.assign(document.createElement("a"), { href: address, title: `${name}, large` });
+  link.append(print);
+  card.querySelector(".frame").append(link);
+  print.decode().then(() => { card.querySelector(".original").hidden = true; }, () => {});
+}
+
+// --- the four parts ------------------------------------------------------------------------------
 
 function fill(id, orders) {
   element(id).querySelector("output").value = orders.length;
-  element(id).querySelector(".dots").replaceChildren(...orders.slice(0, 30).map((order) => {
+  element(id).querySelector(".dots").replaceChildren(...orders.map((order) => {
     const dot = document.createElement("i");
     if (order?.error) dot.className = "failed";
     return dot;
   }));
 }
 
-function tell(photos) {
+function summarize() {
   const orders = photos.map(({ order }) => order).filter(Boolean);
-  const parts = {
-    flask: Array(handingIn).fill(null),
-    broker: orders.filter(({ state }) => state === "PENDING"),
-    worker: orders.filter(({ state }) => state === "STARTED" || state === "RETRY"),
-    backend: orders.filter(({ state }) => SETTLED.includes(state)),
-  };
-  for (const [id, inside] of Object.entries(parts)) fill(id, inside);
-  const failed = parts.backend.filter(({ error }) => error).length;
-  const text = `${parts.broker.length} waiting, ${parts.worker.length} in work, `
-    + `${parts.backend.length - failed} developed${failed ? `, ${failed} failed` : ""}.`;
-  complain("", text);
-  return handingIn || parts.broker.length || parts.worker.length;
+  const sent = orders.filter(({ state }) => state === "PENDING");
+  const begun = orders.filter((order) => !isSettled(order) && order.state !== "PENDING");
+  const settled = orders.filter(isSettled);
+  fill("flask", Array(uploading).fill(null));
+  fill("broker", sent);
+  fill("worker", begun);
+  fill("backend", settled);
+
+  const failed = settled.filter(({ error }) => error).length;
+  const counts = [`${sent.length} not begun`, `${begun.length} in work`, `${settled.length - failed} developed`];
+  if (failed) counts.push(`${failed} failed`);
+  const quiet = Date.now() - lastChange;
+  const stuck = sent.length + begun.length > 0 && quiet > STUCK;
+  say(stuck ? "trouble" : "", `${counts.join(", ")}.`);
+  element("stuck").hidden = !stuck;
+  if (stuck) element("quiet").textContent = Math.round(quiet / 1000);
+  for (const photo of photos) showAgain(cards.get(photo.id), photo);
 }
 
-function complain(kind, text) {
+function say(kind, text) {
   const says = element("says");
   says.className = kind;
   if (says.textContent !== text) says.textContent = text;
 }
 
-let wake = () => {}; // ends the pause between two questions
+// --- uploading and ordering ----------------------------------------------------------------------
 
-async function ask() {
-  for (;;) {
-    let busy = true;
-    try {
-      const response = await fetch("photos", { cache: "no-store" });
-      if (response.ok) {
-        const { photos } = await response.json();
-        for (const photo of photos.toReversed()) show(photo);
-        busy = tell(photos);
-      } else {
-        complain("trouble", `${await problem(response)} (Still asking.)`);
-      }
-    } catch {
-      complain("trouble", AWAY);
-    }
-    await Promise.race([pause(document.hidden ? 5000 : busy ? 300 : 2000), new Promise((done) => { wake = done; })]);
+async function post(card, address, body) {
+  try {
+    const response = await fetch(address, { method: "POST", body });
+    if (response.ok) return await response.json();
+    sayOnCard(card, "failed", await problem(response));
+  } catch {
+    sayOnCard(card, "failed", NO_ANSWER);
   }
+  return null;
 }
 
-ask();
+async function upload(name, file) {
+  const card = newCard(name);
+  const address = URL.createObjectURL(file);
+  showPreview(card, address);
+  sayOnCard(card, "pending", "uploading …");
+  const data = new FormData();
+  data.append("photo", file, name);
+  uploading += 1;
+  const order = await post(card, "photos", data);
+  uploading -= 1;
+  if (order === null) return;
+  previews.set(order.id, address);
+  card.remove(); // the list brings the photo's own
+  look();
+}
+
+async function orderAgain(card, photo) {
+  sayOnCard(card, "pending", "ordering …");
+  if (await post(card, photo.again) === null) return;
+  card.querySelector(".frame a")?.remove();
+  look();
+}
+
+element("samples").addEventListener("click", async ({ target }) => {
+  target.disabled = true;
+  await Promise.all(target.dataset.samples.split(" ").map(async (address) => {
+    try {
+      await upload(address.split("/").at(-1), await (await fetch(address)).blob());
+    } catch {
+      say("trouble", NO_ANSWER);
+    }
+  }));
+  target.disabled = false;
+});
+
+const uploadAll = (files) => Promise.all([...files].map((file) => upload(file.name, file)));
+element("files").addEventListener("change", ({ target }) => { uploadAll(target.files); target.value = ""; });
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  addEventListener(kind, (event) => {
+    event.preventDefault();
+    element("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") uploadAll(event.dataTransfer.files);
+  });
+}
+
+watch();
