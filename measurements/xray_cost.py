@@ -1,4 +1,4 @@
-"""What the X-ray costs a worker: python -m measurements.xray_cost [TASKS] [PAIRS]
+"""What the X-ray costs a worker.
 
 A worker of two processes drains a queue of tasks that do nothing, time and again: with the X-ray
 and without it, in turns, so that whatever else the machine does concerns both. It concerns them
@@ -8,7 +8,6 @@ of all together (broker, worker, X-ray), which is what two busy processors have 
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import psutil
 
 from tests.support.deployment import Deployment, collect_lines, xray
@@ -83,8 +83,13 @@ def compare(name: str, pairs: int, run: Callable[[bool], Took]) -> None:
         print(f"{name}, {what}: {statistics.median(ratios):.3f} (median of {pairs}; {spread})")
 
 
-def main(tasks: int = 3000, pairs: int = 7) -> None:
-    """Measure, and print."""
+@click.command()
+@click.option("--tasks", default=3000, show_default=True, help="In the queue that is drained.")
+@click.option(
+    "--pairs", default=7, show_default=True, help="Of drains, with the X-ray and without."
+)
+def main(tasks: int, pairs: int) -> None:
+    """Print ratios of time with the X-ray to without it: by the clock, and of processor time."""
     print(f"load before: {os.getloadavg()}")
     counted: list[tuple[int, int]] = []
     with tempfile.TemporaryDirectory() as folder, Deployment(Path(folder)) as deployment:
@@ -111,4 +116,4 @@ def main(tasks: int = 3000, pairs: int = 7) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

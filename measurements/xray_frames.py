@@ -1,16 +1,16 @@
-"""How smooth the X-ray's page is: python -m tests.xray.frames [TASKS] [SECONDS] [TIMES]
+"""How smooth the X-ray's page is.
 
 The longest frame, once while a real worker drains a queue of tasks that do nothing, and once
 while a thousand recorded tasks come in each second.
 """
 
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import click
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from measurements.xray_cost import drain
@@ -85,8 +85,12 @@ def with_a_recording(browser: Browser, seconds: int) -> str:
         return f"{RATE} tasks a second for {seconds} s: {told(opened, 3 * sent)}"
 
 
-def main(tasks: int = 6000, seconds: int = 10, times: int = 3) -> None:
-    """Measure, and print."""
+@click.command()
+@click.option("--tasks", default=6000, show_default=True, help="That a worker drains.")
+@click.option("--seconds", default=10, show_default=True, help="Of a recording.")
+@click.option("--times", default=3, show_default=True, help="That each is repeated.")
+def main(tasks: int, seconds: int, times: int) -> None:
+    """Print the longest frame, and how many frames took longer than 50 ms."""
     print(f"load before: {os.getloadavg()}")
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -101,4 +105,4 @@ def main(tasks: int = 6000, seconds: int = 10, times: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()
