@@ -1,12 +1,11 @@
 """The house rules that a machine can check."""
 
 import ast
-import filecmp
-import itertools
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,30 +71,112 @@ def imports(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
+def test_the_xray_imports_nothing_of_the_rest() -> None:
+    for path in ROOT.glob("xray/*.py"):
+        assert not imports(path) & {"workbench", "tests", "tools", "measurements"}, path
+
+
 @each_chapter
 def test_a_chapter_imports_no_workbench_and_no_other_chapter(found: chapter.Chapter) -> None:
     for path in found.path.rglob("*.py"):
         if "checks" not in path.parts:  # an exercise's check runs in the workbench
-            assert not imports(path) & {"workbench", "tests", "chapters"}, path
+            assert not imports(path) & {"workbench", "xray", "tests", "chapters"}, path
+
+
+# --- what a learner reads -------------------------------------------------------------------------
+
+STATEMENTS = {"01": 80, "02": 250}  # at most; a later chapter has the last line's
+STATEMENTS_LATER = 400
+
+
+def statements(code: ast.Module) -> int:
+    """Count the statements of some code, without its docstrings."""
+    texts = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    count = sum(isinstance(node, ast.stmt) for node in ast.walk(code))
+    documented = (node for node in ast.walk(code) if isinstance(node, texts))
+    return count - sum(ast.get_docstring(node) is not None for node in documented)
 
 
 @each_chapter
 def test_a_chapter_is_small(found: chapter.Chapter) -> None:
-    quoted = set(re.findall(r"^```python\n# (\S+)$", (found.path / "README.md").read_text(), re.M))
-    lengths = {name: len((found.path / name).read_text().splitlines()) for name in quoted}
-    assert lengths, "the lesson quotes something"
-    assert max(lengths.values()) <= 80, lengths
-    chores = sum(len(path.read_text().splitlines()) for path in found.path.glob("support/*.py"))
-    assert chores <= 200
+    """Count all that a reader runs; chores and exercises are apart."""
+    read = [
+        path
+        for path in found.path.rglob("*.py")
+        if not {"support", "exercises", "var"} & set(path.relative_to(found.path).parts)
+    ]
+    counts = {path.name: statements(ast.parse(path.read_text())) for path in read}
+    assert sum(counts.values()) <= STATEMENTS.get(found.name[:2], STATEMENTS_LATER), counts
+
+
+def test_functions_in_chapters_are_short_and_plain() -> None:
+    """Ruff counts; here it is made sure that nobody has told it to count on."""
+    rules = tomllib.loads((ROOT / "chapters/ruff.toml").read_text())
+    assert rules["extend"] == "../pyproject.toml"
+    assert rules["line-length"] == 88
+    assert {"C901", "PLR0915"} <= set(rules["lint"]["extend-select"])
+    assert rules["lint"]["mccabe"]["max-complexity"] == 6
+    assert rules["lint"]["pylint"]["max-statements"] == 15
+    assert not {"ignore", "extend-ignore"} & rules["lint"].keys()
+    relieved = [
+        files
+        for files, ignored in rules["lint"].get("per-file-ignores", {}).items()
+        if {"C901", "PLR0915"} & set(ignored)
+    ]
+    assert relieved == ["**/checks/*"], "checks of exercises aren't read, all else is"
+    for path in ROOT.glob("chapters/*/**/*.py"):
+        assert not re.search(r"noqa.*(C901|PLR0915)", path.read_text()), path
+
+
+# Files at a chapter's top, or in its support/, of which copies differ; and why.
+DIFFER = {"make_celery.py": "it names this chapter's app, for Celery's command line"}
 
 
 def test_copies_of_a_chore_are_identical() -> None:
-    chores: dict[str, list[Path]] = {}
-    for path in ROOT.glob("chapters/*/support/*.py"):
-        chores.setdefault(path.name, []).append(path)
-    for copies in chores.values():
-        for one, other in itertools.pairwise(copies):
-            assert filecmp.cmp(one, other, shallow=False), f"{one} and {other} differ"
+    """A chore is what is at a chapter's top or in its support/, by the same name in several."""
+    chores: dict[str, set[str]] = {}
+    for found in CHAPTERS:
+        for path in (*found.path.glob("*.py"), *found.path.glob("support/*.py")):
+            name = str(path.relative_to(found.path))
+            chores.setdefault(name, set()).add(path.read_text())
+    differ = {name for name, texts in chores.items() if len(texts) > 1}
+    assert differ == set(DIFFER)
+
+
+# --- words, and who knows what --------------------------------------------------------------------
+
+# Names that we once had, in place of the field's own. A word that is English as well isn't here.
+OLD_NAMES = (
+    r"Bench|Trouble|Died|murder|own_keys|OWN_KEYS|in_step|is_a_503|nothing_sticks_out|RUBBISH|"
+    r"darkroom|mailroom|shelf|take_back|nightly"
+)
+
+
+def tracked(*names: str) -> list[Path]:
+    """Return our files by these names, such as '*.py'."""
+    words = ["git", "ls-files", "-co", "--exclude-standard", *names]
+    listed = subprocess.check_output(words, cwd=ROOT, text=True).splitlines()
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def test_no_old_name_is_left() -> None:
+    for path in tracked("*.py", "*.ipynb", "*.js", "*.html", "*.j2", "Makefile", "Procfile"):
+        if path != Path(__file__) and "vendor" not in path.parts:
+            found = re.search(rf"\b({OLD_NAMES})\b", path.read_text())
+            assert found is None, f"{path}: {found}"
+
+
+def test_only_a_chapters_own_tests_name_it() -> None:
+    """What serves all chapters knows neither how many there are nor what is in one."""
+    names = "|".join(found.name for found in CHAPTERS)
+    for path in tracked("workbench", "xray", "tests/*.py", "Makefile", "conftest.py"):
+        own = any(found.name in path.parts for found in CHAPTERS)
+        if not own and path.suffix in ("", ".py"):
+            found = re.search(names, path.read_text())
+            assert found is None, f"{path}: {found}"
+
+
+# --- the environment ------------------------------------------------------------------------------
 
 
 def locked(name: str) -> dict[str, str]:

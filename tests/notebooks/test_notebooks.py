@@ -192,7 +192,7 @@ def test_an_interrupted_start_leaves_nothing(kernel: tuple[Any, Any]) -> None:
 def test_run_all_works_in_jupyterlab(copy: Path) -> None:
     """As a reader would: `make notebook`, then Run All."""
     subprocess.run(
-        [sys.executable, "-m", "nbconvert", "--clear-output", "--inplace", "01_overview.ipynb"],
+        [sys.executable, "-m", "nbconvert", "--clear-output", "--inplace", NOTEBOOKS[0].name],
         cwd=copy / "notebooks",
         check=True,
     )
@@ -202,10 +202,10 @@ def test_run_all_works_in_jupyterlab(copy: Path) -> None:
     browser_of_the_system.chmod(0o755)
     port = free_port()
     env = os.environ | {"BROWSER": str(browser_of_the_system), "NOTEBOOK_PORT": str(port)}
-    with make("notebook", "CHAPTER=01", cwd=copy, env=env) as made:
+    with make("notebook", f"CHAPTER={NOTEBOOKS[0].stem}", cwd=copy, env=env) as made:
         assert made.stdout
         url = next(found[0] for line in made.stdout if (found := re.search(r"http://127\S+", line)))
-        assert "/lab/tree/notebooks/01_overview.ipynb?token=" in url
+        assert f"/lab/tree/notebooks/{NOTEBOOKS[0].name}?token=" in url
         wait_until(opened.exists, "the browser to be opened")
         with chromium() as browser, page(browser, url, WIDE) as lab:
             expect(lab.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
