@@ -1,6 +1,9 @@
-"""What the lesson's "Try it" says of a worker that is stopped, or killed, in the middle."""
+"""What the lesson's table says of a worker that is stopped, of a process and a worker killed."""
+
+import time
 
 import httpx
+import psutil
 import pytest
 import redis
 
@@ -13,11 +16,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def six(lab: ChapterRun, client: httpx.Client, sample_photo: bytes) -> list[str]:
     """Order six photos, and wait until two of them are being developed."""
-    addresses = [
-        lab.url
-        + client.post(f"{lab.url}/background", files={"photo": sample_photo}).headers["Location"]
-        for _ in range(6)
-    ]
+    upload = {"photo": sample_photo}
+    answers = [client.post(f"{lab.url}/background", files=upload) for _ in range(6)]
+    addresses = [lab.url + answer.headers["Location"] for answer in answers]
     wait_until(lambda: states(client, addresses).count("STARTED") == 2, "two to be begun")
     return addresses
 
@@ -26,13 +27,40 @@ def states(client: httpx.Client, addresses: list[str]) -> list[str]:
     return [client.get(address).json()["state"] for address in addresses]
 
 
+def pool_processes(lab: ChapterRun) -> list[psutil.Process]:
+    """Return the worker's processes that do tasks: the children of the worker itself."""
+    everybody = lab.services["worker"].process_tree()
+    parents = {process.ppid() for process in everybody}
+    return [process for process in everybody if process.pid not in parents]
+
+
 def test_a_stopped_worker_finishes_two_and_hands_four_back(
     lab: ChapterRun, client: httpx.Client, six: list[str]
 ) -> None:
     lab.stop("worker")
-    assert sorted(states(client, six)) == ["PENDING"] * 4 + ["SUCCESS"] * 2
+    after_stop = sorted(states(client, six))
     lab.start("worker")
+
+    assert after_stop == ["PENDING"] * 4 + ["SUCCESS"] * 2
     wait_until(lambda: states(client, six) == ["SUCCESS"] * 6, "all six")
+
+
+def test_a_killed_process_fails_its_photo_and_all_others_are_developed(
+    lab: ChapterRun, client: httpx.Client, six: list[str]
+) -> None:
+    processes = pool_processes(lab)
+    killed = time.monotonic()
+    processes[0].kill()
+    wait_until(lambda: "FAILURE" in states(client, six), "a failure", 30)
+    seconds = time.monotonic() - killed
+    wait_until(lambda: states(client, six).count("SUCCESS") == 5, "the other five")
+
+    found = [client.get(address).json() for address in six]
+    errors = [status["error"]["type"] for status in found if status["state"] == "FAILURE"]
+    assert len(processes) == 2
+    assert errors == ["WorkerLostError"]
+    assert seconds < 15, "about four, on a machine that does nothing else"
+    assert len(pool_processes(lab)) == 2, "the worker has started another process"
 
 
 def test_a_killed_worker_loses_two_and_keeps_four_for_an_hour(
@@ -40,11 +68,12 @@ def test_a_killed_worker_loses_two_and_keeps_four_for_an_hour(
 ) -> None:
     lab.kill("worker")
     lab.start("worker")
-    later = client.post(f"{lab.url}/my-task", data={"arg1": 1, "arg2": 2}).headers["Location"]
-    wait_until(lambda: states(client, [lab.url + later]) == ["SUCCESS"], "a later order")
-    assert sorted(states(client, six)) == ["PENDING"] * 4 + ["STARTED"] * 2
-
+    numbers = {"arg1": "1", "arg2": "2"}
+    later = lab.url + client.post(f"{lab.url}/my-task", data=numbers).headers["Location"]
+    wait_until(lambda: states(client, [later]) == ["SUCCESS"], "a later order")
     broker = redis.Redis.from_url(lab.broker_url)
-    assert broker.hlen("unacked") == 4
-    assert broker.llen("celery") == 0
+    unacknowledged, queued = broker.hlen("unacked"), broker.llen("celery")
     broker.delete("unacked", "unacked_index")
+
+    assert sorted(states(client, six)) == ["PENDING"] * 4 + ["STARTED"] * 2
+    assert (unacknowledged, queued) == (4, 0)

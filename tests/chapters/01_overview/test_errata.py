@@ -1,4 +1,4 @@
-"""Where the article is wrong: what its listing really does (errata c, d, g, h)."""
+"""Where the article is wrong: what its listing really does."""
 
 import subprocess
 import sys
