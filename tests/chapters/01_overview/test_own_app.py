@@ -1,6 +1,5 @@
 """The lesson's two files for an app of your own, started with the lesson's commands."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,10 +33,11 @@ def command(begin: str) -> str:
 def own_app(redis_lab: ChapterRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start your worker and your Flask app on a Redis; give the app's address."""
     port = free_port()
-    broker_url = redis_lab.broker_url.replace("/0", "/5")
-    env = os.environ | {
+    redis_url = redis_lab.broker_url.removesuffix("/0")
+    broker_url = f"{redis_url}/5"
+    env = redis_lab.env | {
         "CELERY_BROKER_URL": broker_url,
-        "CELERY_RESULT_BACKEND": redis_lab.broker_url.replace("/0", "/6"),
+        "CELERY_RESULT_BACKEND": f"{redis_url}/6",
         "FLASK_RUN_PORT": str(port),
         "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("pycache")),
     }
