@@ -92,6 +92,8 @@ def rabbitmq_server(
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
+        # Erlang nodes talk to each other over another port: on this machine only, that one too.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
     url = f"amqp://guest:guest@127.0.0.1:{port}//"
     service = Service(

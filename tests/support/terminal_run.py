@@ -37,7 +37,7 @@ class Run:
         self.port = free_port()
         self.mark = f"{os.getpid()}-{self.port}"
         run = [sys.executable, "-m", "workbench", "run", chapter_name, "--port", str(self.port)]
-        self.process = subprocess.Popen(
+        self.process = psutil.Popen(
             [*run, *words],
             cwd=ROOT,
             env=os.environ | {"WORKBENCH_VAR": str(var), "RUN_MARK": self.mark, "XRAY": "0"} | env,
