@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what imports Celery is imported where it is needed: it take
     from workbench.chapter_run import ChapterRun
 
 RUNS = chapter.VAR / "runs"
+QUIET = 0.25  # seconds in which nothing is said: all have started
 BY_HAND = "The same by hand, each line in a terminal of its own:"
 
 
@@ -62,19 +63,27 @@ def run(chapter_name: str, port: int, broker: str, backend: str, folder: Path | 
     click.echo(f"Starting {chapter_run.chapter.name}: {', '.join(chapter_run.services)} ...")
     by_hand = chapter_run.by_hand()  # without the X-ray, which nobody needs
     xray = xray_process.add_to(chapter_run)
+    names = [*chapter_run.services, "workbench"]
     with quiet_end(), chapter_run:
         second_terminal = control.Control(chapter_run, RUNS)
         try:
-            click.echo(f"\n{BY_HAND}\n")
-            for name, command in by_hand.items():
-                click.echo(f"# {name}\n{command}\n")
-            if xray:
-                click.echo(f"X-ray, to watch the messages move: {xray}")
-            click.echo(f"Ready (Ctrl-C stops it all): {chapter_run.url}\n")
-            chapter_run.log.print_from_now([*chapter_run.services, "workbench"])
+            chapter_run.log.wait_until_quiet(QUIET, deadline=2)
+            chapter_run.log.print_held(names)  # above the addresses, which are to stay in sight
+            print_addresses(by_hand, xray, chapter_run.url)
+            chapter_run.log.print_from_now(names)
             report_the_dead(chapter_run)
         finally:
             second_terminal.close()
+
+
+def print_addresses(by_hand: dict[str, str], xray: str | None, url: str) -> None:
+    """Print the commands that a person would type, and last the addresses."""
+    click.echo(f"\n{BY_HAND}\n")
+    for name, command in by_hand.items():
+        click.echo(f"# {name}\n{command}\n")
+    if xray:
+        click.echo(f"X-ray, to watch the messages move: {xray}")
+    click.echo(f"Ready (Ctrl-C stops it all): {url}\n")
 
 
 @main.command()

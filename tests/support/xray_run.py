@@ -12,6 +12,6 @@ class XrayRun(Run):
     def __init__(self, var: Path, name: str, **env: str) -> None:
         port = free_port()
         super().__init__(var, chapter_name=name, XRAY="1", XRAY_PORT=str(port), **env)
-        self.read_until("Ready")
+        self.read_until("Ready (")
         self.xray = f"http://127.0.0.1:{port}"
         self.url = f"http://127.0.0.1:{self.port}"

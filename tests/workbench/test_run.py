@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.support.chapter_runs import need_rabbitmq
+from tests.support.listening import expect_loopback_only
 from tests.support.terminal_run import FIRST, ROOT, Run, workbench
 from tests.support.waiting import wait_until
 from workbench import chapter, control
@@ -29,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A run that is ready."""
     xray = {"XRAY": "1", "XRAY_PORT": str(free_port())}
     found = Run(tmp_path_factory.mktemp("a folder with spaces"), **xray)
-    found.read_until("Ready")
+    found.read_until("Ready (")
     yield found
     if found.process.poll() is None:
         found.end()
@@ -42,13 +43,23 @@ def test_ready_is_the_last_line_and_ends_with_the_address(run: Run) -> None:
     assert httpx.get(ready.split()[-1]).status_code == 200
 
 
+def test_what_processes_say_while_they_start_is_above_the_addresses(run: Run) -> None:
+    """Whatever comes after `Ready`, in a terminal of 24 lines, pushes the addresses out of it."""
+    before = len(run.said.splitlines())
+    run.tell("start", "web")
+    run.read_until("-- started --")
+    _empty, said = run.said.splitlines()[before:]
+    assert "-- started --" in said, "nothing was said in between"
+    assert re.search("Serving on http://127", run.said[: run.said.index("The same by hand")])
+
+
 def test_it_prints_a_command_for_each_process(run: Run) -> None:
     for name in ("broker", *chapter.find(FIRST).processes()):
         assert re.search(rf"^# {name}\n\S.+\n\n", run.said, re.MULTILINE)
 
 
 def test_its_xray_is_ready_with_it_or_soon_after(run: Run) -> None:
-    *_, line, _ready = run.said.splitlines()
+    (line,) = re.findall(r"^X-ray, .*", run.said, re.MULTILINE)
     url = line.split()[-1]
     assert line == f"X-ray, to watch the messages move: {url}"
 
@@ -59,6 +70,23 @@ def test_its_xray_is_ready_with_it_or_soon_after(run: Run) -> None:
             return False
 
     wait_until(answers, "the X-ray")
+
+
+def test_nothing_listens_but_on_this_machine(run: Run) -> None:
+    expect_loopback_only(run, "redis-server", "waitress-serve")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [found.name for found in chapter.chapters()])
+def test_with_rabbitmq_too_nothing_listens_but_on_this_machine(tmp_path: Path, name: str) -> None:
+    """With all that has a port: the broker's management, its name server, mail, the X-ray."""
+    need_rabbitmq()
+    run = Run(tmp_path, "--broker", "rabbitmq", chapter_name=name, XRAY="1")
+    try:
+        run.read_until("Ready (")
+        expect_loopback_only(run, "beam.smp", "epmd", "redis-server", "waitress-serve")
+    finally:
+        run.end()
 
 
 @pytest.mark.slow
@@ -170,7 +198,7 @@ def test_what_it_prints_can_be_typed(run: Run, tmp_path: Path) -> None:
 def test_ctrl_c_leaves_nothing_of_rabbitmq(tmp_path: Path) -> None:
     need_rabbitmq()
     run = Run(tmp_path, "--broker", "rabbitmq")
-    run.read_until("Ready")
+    run.read_until("Ready (")
     assert len(run.process_tree()) > 8
     assert run.end() < 5
     assert run.process_tree() == []
