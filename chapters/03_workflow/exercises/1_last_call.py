@@ -1,19 +1,23 @@
-"""Last call: every weekday, a quarter of an hour before the shop closes.
+"""Last call: the statistics, shortly before the lab's shop in Berlin closes.
 
-The lab has a shop in Berlin, which closes at six in the evening. At 17:45, Monday to Friday, its
-keeper wants the day's figures in the diary: beat is to send tasks.count, by an entry that is named
-"last-call". A message that no worker has taken when the shop closes is to lapse. Whatever beat has
-sent so far it goes on sending; should that come at Berlin's hours as well, so much the better.
+| an entry in beat's schedule | must be |
+| --- | --- |
+| its name | "last-call" |
+| the task that it sends | tasks.count |
+| when | Monday to Friday at 17:45 in Berlin, in summer and in winter |
+| if no worker takes it | it expires when the shop closes, at 18:00 |
+| the lab's own entries | are sent as before (also on Berlin's clock, if you like) |
 
-`make check CHAPTER=03` makes an app with these settings, turns the clock through three weeks, and
-asks beat's own scheduler what it would send. In two of them Berlin's clocks change.
+`make check CHAPTER=03` makes an app with SETTINGS, and turns the clock through three
+weeks. In two of them Berlin's clocks change.
 """
 
 from typing import Any
 
 from lab.schedule import SCHEDULE
 
-# What `create_app` is given as {"CELERY": SETTINGS}. It wins over the lab's own, name by name.
+# `create_app` is given {"CELERY": SETTINGS}. Each of these replaces the lab's setting.
 SETTINGS: dict[str, Any] = {
-    "beat_schedule": SCHEDULE,  # TODO: one entry more. And is that all that it takes?
+    "beat_schedule": SCHEDULE,  # TODO: add the entry
+    # TODO: whose clock is it?
 }

@@ -1,26 +1,25 @@
-"""Ask somebody who is busy: come again when he says so.
+"""A task that comes again when the other side says so.
 
-Frames are made by a framer across the street. He takes orders over HTTP, and has two ways to do so:
+A frame service makes frames for photos. Your task orders one, over HTTP.
 
-    POST /frames         he makes a frame
-    PUT /frames/<name>   he makes a frame under a name that you choose; he makes only one of a name
+| the service answers | `order_frame` must |
+| --- | --- |
+| 200 or 201, {"frame": NUMBER} | return the number |
+| 503 with Retry-After: SECONDS | try again after so many seconds |
+| any other code | fail, and not try again |
+| nothing: nobody listens (OSError) | try again after one second |
 
-The body is {"photo": <its id>}. What he answers:
+| and also | |
+| --- | --- |
+| how often | five attempts at most, counting the first; then it fails |
+| while it waits | the worker's process does other tasks |
+| frames for a photo | one; also if the service made it and answered 503 |
+| the task is sent twice for a photo | both return the number of the one frame |
 
-    200, 201   done: {"frame": <its number>}. 200 means that he had made it before
-    503        not now. The header Retry-After says in how many seconds you may come again; it may
-               happen that he has made the frame all the same, and only mislaid the receipt
-    any other  no. He won't change his mind
+The service has two addresses. POST /frames makes a frame each time. PUT /frames/NAME
+makes one frame of that name, however often it is asked. The body is {"photo": ID}.
 
-And sometimes nobody opens: then try again after a second. `deliver` in lab/post.py decides by
-itself how long it waits. Here the other side does.
-
-Let `order_frame` come five times at most, counting the first, and not a second time after a no. A
-photo gets one frame, however often its task is sent. And no worker stands waiting in the street:
-while the framer is busy, it works on something else.
-
-`make check CHAPTER=03` opens such a shop, starts a worker with one process that imports this file,
-and writes down when it comes.
+`make check CHAPTER=03` starts such a service, and a worker with one process.
 """
 
 import json
@@ -30,18 +29,18 @@ from celery import shared_task
 from flask import current_app
 
 
-@shared_task(name="tasks.order_frame")  # TODO: it comes once, whatever the framer says
+# TODO: the task needs itself (to try again), and a number of attempts
+@shared_task(name="tasks.order_frame")
 def order_frame(photo_id: str) -> int:
     """Order a frame for a photo, and return the frame's number."""
-    return ask(photo_id)
+    return request_frame(photo_id)  # TODO: what if it raises?
 
 
-def ask(photo_id: str) -> int:
-    """Ask the framer once. Other answers than 200 and 201 are HTTPErrors, nobody is an OSError."""
+def request_frame(photo_id: str) -> int:
+    """Ask the service once. Raise HTTPError for other codes than 200 and 201."""
     body = json.dumps({"photo": photo_id}).encode()
     headers = {"Content-Type": "application/json"}
-    request = Request(
-        f"{current_app.config['FRAMER']}/frames", body, headers, method="POST"
-    )
+    url = f"{current_app.config['FRAMER']}/frames"
+    request = Request(url, body, headers, method="POST")  # TODO: one frame only
     with urlopen(request, timeout=5) as answer:
         return int(json.load(answer)["frame"])

@@ -18,13 +18,13 @@ from workbench.chapter_run import ChapterRun
 NAME, TASK, BERLIN = "last-call", "tasks.count", ZoneInfo("Europe/Berlin")
 BEFORE = {name: entry["task"] for name, entry in SCHEDULE.items()}
 WEEKS = {  # a Thursday morning, and what comes until Tuesday at noon
-    datetime(2025, 1, 16, 8, tzinfo=UTC): "In the third week of January",
+    datetime(2025, 1, 16, 8, tzinfo=UTC): "in the third week of January",
     datetime(
         2025, 3, 27, 8, tzinfo=UTC
-    ): "When the clocks go forward (on 30 March 2025)",
+    ): "when the clocks go forward (on 30 March 2025)",
     datetime(
         2025, 10, 23, 8, tzinfo=UTC
-    ): "When the clocks go back (on 26 October 2025)",
+    ): "when the clocks go back (on 26 October 2025)",
 }
 WANTED = ["Thu 17:45", "Fri 17:45", "Mon 17:45"]
 
@@ -48,13 +48,14 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
         f"What beat has sent so far it goes on sending. Lost: {', '.join(lost)}."
     )
     entry = entries[NAME]
-    assert entry.task == TASK, f"The last call is {TASK}. Yours is {entry.task}."
+    assert entry.task == TASK, f"Expected the task {TASK}, but got {entry.task}."
 
     for start, when in WEEKS.items():
         times = [f"{time.astimezone(BERLIN):%a %H:%M}" for time in sent(entry, start)]
         assert times == WANTED, (
-            f"{when}, the last calls from Thursday to Tuesday noon are, on Berlin's clocks: "
-            f"{', '.join(WANTED)}. Yours: {shown(times)}."
+            f"Expected {', '.join(WANTED)} on Berlin's clocks, from Thursday to "
+            f"Tuesday noon, {when}, but got {shown(times)}. "
+            "Look at the crontab and its zone."
         )
 
     before = datetime.now(UTC)
@@ -67,12 +68,13 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     )
     minutes = (datetime.fromisoformat(expires) - before) / timedelta(minutes=1)
     assert 1 < minutes < 15.5, (
-        f"A last call lapses when the shop closes, 15 minutes later. Yours after {minutes:.0f}."
+        f"Expected a message that expires after 15 minutes, but got {minutes:.0f} "
+        "minutes. Look at the entry's options."
     )
 
 
 def sent(entry: ScheduleEntry, start: datetime) -> list[datetime]:
-    """Return when beat would send an entry in five days, if it were started in their beginning."""
+    """Return when beat would send an entry in the five days after its start."""
     moment, times = start, []
     turn_clock(entry.schedule, lambda: moment)
     entry.last_run_at = entry.default_now()

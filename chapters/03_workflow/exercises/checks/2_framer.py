@@ -1,4 +1,4 @@
-"""Open a framer's shop, have frames ordered, and look when the worker came."""
+"""Start a frame service, have frames ordered, and look when the worker came."""
 
 import shlex
 import time
@@ -17,28 +17,27 @@ from workbench import probes
 from workbench.chapter_run import ChapterRun
 
 NAME = "tasks.order_frame"
-BUSY = {"beach": [2], "storm": [0] * 99}  # by photo: his wishes in seconds, one a visit
+BUSY = {"beach": [2], "storm": [0] * 99}  # by photo: a Retry-After for each visit
 ATTEMPTS = 5
 SLACK = 6  # seconds, for a machine that has other things to do
+LOOK = "Look at order_frame."
 
 
 class Visit(NamedTuple):
-    """What came to the shop, and when."""
+    """What was asked of the service, and when."""
 
     photo: str
     at: float
 
 
-class Shop:
-    """The framer: he writes visits down, and makes frames."""
+class FrameService:
+    """Notes each visit, and makes frames."""
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
         self.frames: list[str] = []  # the photo of each
-        self.numbers: dict[
-            str, int
-        ] = {}  # of frames, by the names that were chosen for them
-        self.app = Flask("framer")
+        self.numbers: dict[str, int] = {}  # of frames, by the names chosen for them
+        self.app = Flask("frames")
         self.app.post("/frames")(self.frame)
         self.app.put("/frames/<path:name>")(self.frame)
 
@@ -48,7 +47,7 @@ class Shop:
         Thread(target=server.serve_forever, daemon=True).start()
 
     def frame(self, name: str | None = None) -> Any:
-        """Make a frame, unless there is one of this name; then look for the receipt."""
+        """Make a frame, unless there is one of this name; answer 503 or its number."""
         photo = request.get_json()["photo"]
         self.visits.append(Visit(photo, time.monotonic()))
         visit = self.times(photo)
@@ -59,92 +58,97 @@ class Shop:
         if not known:
             self.frames.append(photo)
             self.numbers |= {name: number} if name else {}
-        if visit <= len(wishes := BUSY.get(photo, [])):
-            return Response(status=503, headers={"Retry-After": str(wishes[visit - 1])})
+        waits = BUSY.get(photo, [])
+        if visit <= len(waits):
+            return Response(status=503, headers={"Retry-After": str(waits[visit - 1])})
         return {"frame": number}, 200 if known else 201
 
     def times(self, photo: str) -> int:
-        """Return how often somebody came for a photo."""
+        """Return how often it was asked for a photo."""
         return sum(visit.photo == photo for visit in self.visits)
 
     def came(self, photo: str, visit: int) -> float:
-        """Return when somebody came for a photo the first (0) or another time."""
+        """Return when it was asked for a photo the first (0) or another time."""
         return [at for name, at in self.visits if name == photo][visit]
 
 
 def check(chapter_run: ChapterRun, answer: Path) -> None:
-    """Order frames: first while the shop is closed, then while the framer is busy."""
+    """Order frames: first while nobody listens, then while the service is busy."""
     port = probes.free_port()
-    shop, app = Shop(), create_app()
+    service, app = FrameService(), create_app()
     celery = app.extensions["celery"]
     app.test_cli_runner().invoke(
         args=["init-db"]
-    )  # each task looks whether it was taken back
+    )  # tasks look whether they're cancelled
     chapter_run.add("worker", worker(port, answer))
     chapter_run.start("worker")
 
     lake = celery.send_task(NAME, ["lake"])
-    end(
-        celery.send_task("tasks.my_task", [1, 2])
-    )  # there is one process: it has tried by now
+    end(celery.send_task("tasks.my_task", [1, 2]))  # one process: it has tried by now
     assert not lake.ready(), (
-        f"Nobody opens: the task tries again after a second. {said(lake)}"
+        f"Expected another attempt after a second, when nobody listens. {LOOK} "
+        f"{said(lake)}"
     )
-    shop.open(port)
+    service.open(port)
     fog, beach, dunes, storm = (
         celery.send_task(NAME, [photo]) for photo in ("fog", "beach", "dunes", "storm")
     )
     end(lake)
     assert lake.state == "SUCCESS", (
-        f"When the framer opens again, he gets the order. {said(lake)}"
+        f"Expected a frame once the service listens. {LOOK} {said(lake)}"
     )
 
     end(beach)
-    assert shop.times("beach") > 1, (
-        f"The framer said 503 and Retry-After: 2, but nobody came again. {said(beach)}"
+    assert service.times("beach") > 1, (
+        f"Expected another attempt after 503 with Retry-After: 2, but there was none. "
+        f"{LOOK} {said(beach)}"
     )
-    seconds = shop.came("beach", 1) - shop.came("beach", 0)
+    seconds = service.came("beach", 1) - service.came("beach", 0)
     assert 2 <= seconds < 2 + SLACK, (
-        f"The framer said Retry-After: 2. Yours came again after {seconds:.1f} s."
+        f"Expected another attempt 2 seconds after 503 with Retry-After: 2, but it "
+        f"came after {seconds:.1f} s. {LOOK}"
     )
-    assert beach.state == "SUCCESS", (
-        f"The framer makes the frame at last. {said(beach)}"
-    )
+    assert beach.state == "SUCCESS", f"Expected a frame at last. {LOOK} {said(beach)}"
     end(dunes)
-    assert shop.came("dunes", 0) < shop.came("beach", 1), (
-        "While the framer is busy, the worker does something else. Yours waited in the street: the "
-        "order for the dunes, sent next, came only after the second attempt for the beach."
+    assert service.came("dunes", 0) < service.came("beach", 1), (
+        "Expected the worker to order the dunes while it waits for the beach, but it "
+        f"did nothing else meanwhile. {LOOK} It must not sleep."
     )
 
-    assert (fog.state, shop.times("fog")) == ("FAILURE", 1), (
-        f"The framer said 422: the task fails, and doesn't come again. Yours came "
-        f"{shop.times('fog')} times, and is in state {fog.state}."
+    assert (fog.state, service.times("fog")) == ("FAILURE", 1), (
+        f"Expected FAILURE after one attempt when the service answers 422, but got "
+        f"{fog.state} after {service.times('fog')}. {LOOK}"
     )
     end(storm)
-    assert (storm.state, shop.times("storm")) == ("FAILURE", ATTEMPTS), (
-        f"Where the framer says 503 to all, the task comes {ATTEMPTS} times, and fails. Yours came "
-        f"{shop.times('storm')} times, and is in state {storm.state}."
+    assert (storm.state, service.times("storm")) == ("FAILURE", ATTEMPTS), (
+        f"Expected FAILURE after {ATTEMPTS} attempts when the service always answers "
+        f"503, but got {storm.state} after {service.times('storm')}. "
+        "Look at max_retries."
     )
-    seconds = shop.came("storm", ATTEMPTS - 1) - shop.came("storm", 0)
+    seconds = service.came("storm", ATTEMPTS - 1) - service.came("storm", 0)
     assert seconds < SLACK, (
-        f"Retry-After: 0 is a wish, too. Yours took {seconds:.0f} s for 5 times."
+        f"Expected no wait for Retry-After: 0, but {ATTEMPTS} attempts took "
+        f"{seconds:.0f} s. {LOOK}"
     )
 
     end(again := celery.send_task(NAME, ["beach"]))
-    made = shop.frames.count("beach")
+    made = service.frames.count("beach")
     assert made == 1, (
-        f"A photo gets one frame: also if a receipt is mislaid, or the task is sent again. With "
-        f"yours the framer made {made}."
+        f"Expected one frame for a photo, though it was asked for three times, but the "
+        f"service made {made}. Look at request_frame."
     )
-    assert again.result == beach.result == shop.frames.index("beach") + 1, (
-        f"Sent again, the task returns the same number. Yours: {beach.result}, {again.result}."
+    number = service.frames.index("beach") + 1
+    assert again.result == beach.result == number, (
+        f"Expected the number {number} each time, but got {beach.result} and "
+        f"{again.result}. {LOOK}"
     )
 
 
 def worker(port: int, answer: Path) -> str:
-    """Return the command that starts a worker which knows the answer's task, and the framer."""
+    """Return the command of a worker that knows the answer's task, and the service."""
     return (
-        f"LAB_FRAMER=http://127.0.0.1:{port} PYTHONPATH={shlex.quote(str(answer.parent))} "
+        f"LAB_FRAMER=http://127.0.0.1:{port} "
+        f"PYTHONPATH={shlex.quote(str(answer.parent))} "
         f"celery -A make_celery worker --include {answer.stem} "
         "--concurrency 1 --without-mingle --without-gossip"
     )
@@ -157,5 +161,5 @@ def end(result: AsyncResult[Any]) -> None:
 
 
 def said(result: AsyncResult[Any]) -> str:
-    """Say how a task stands."""
+    """Say how a task is doing."""
     return f"Yours is in state {result.state}: {result.result}".rstrip(".") + "."

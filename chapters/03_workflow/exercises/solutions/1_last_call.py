@@ -1,8 +1,7 @@
-"""Last call: every weekday, a quarter of an hour before the shop closes.
+"""Last call: the statistics, shortly before the lab's shop in Berlin closes.
 
-A crontab has no time zone of its own: all of them are read in that of the setting `timezone`. At
-17:45 in UTC the shop would long be closed. 16:45 in UTC would do in winter, and come an hour late
-in summer.
+A crontab has no time zone of its own: all of them are read in that of the setting
+`timezone`. 17:45 in UTC would be too late. 16:45 in UTC would be right in winter only.
 """
 
 from typing import Any
@@ -13,15 +12,12 @@ from lab.schedule import SCHEDULE
 
 LAST_CALL = {
     "task": "tasks.count",
-    "schedule": crontab(
-        hour=17, minute=45, day_of_week="mon-fri"
-    ),  # in numbers 1-5, Sunday is 0
-    "options": {"expires": 15 * 60},  # seconds: until six
+    "schedule": crontab(hour=17, minute=45, day_of_week="mon-fri"),
+    "options": {"expires": 15 * 60},  # seconds: until 18:00
 }
 
-# What `create_app` is given as {"CELERY": SETTINGS}. It wins over the lab's own, name by name.
+# `create_app` is given {"CELERY": SETTINGS}. Each of these replaces the lab's setting.
 SETTINGS: dict[str, Any] = {
     "timezone": "Europe/Berlin",  # it knows when the clocks change
-    "beat_schedule": SCHEDULE
-    | {"last-call": LAST_CALL},  # a new dict: SCHEDULE stays as it is
+    "beat_schedule": SCHEDULE | {"last-call": LAST_CALL},  # a new dict
 }

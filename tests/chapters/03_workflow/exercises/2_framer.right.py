@@ -2,7 +2,6 @@
 
 import http.client
 import json
-from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Task, shared_task
@@ -14,7 +13,7 @@ class LaterError(Exception):
 
 
 @shared_task(name="tasks.order_frame", bind=True, max_retries=None)
-def order_frame(self: Task[Any, Any], photo_id: str) -> int:
+def order_frame(self: Task, photo_id: str) -> int:
     """Count the attempts by hand."""
     try:
         return ask(photo_id)

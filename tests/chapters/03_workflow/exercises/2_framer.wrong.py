@@ -1,7 +1,6 @@
 """Wrong: POST makes a frame each time."""
 
 import json
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -10,8 +9,8 @@ from flask import current_app
 
 
 @shared_task(name="tasks.order_frame", bind=True, max_retries=4)
-def order_frame(self: Task[Any, Any], photo_id: str) -> int:
-    """Come when the framer wishes."""
+def order_frame(self: Task, photo_id: str) -> int:
+    """Come when the service says."""
     try:
         return ask(photo_id)
     except OSError as error:
@@ -23,7 +22,7 @@ def order_frame(self: Task[Any, Any], photo_id: str) -> int:
 
 
 def ask(photo_id: str) -> int:
-    """Ask the framer once."""
+    """Ask the service once."""
     body = json.dumps({"photo": photo_id}).encode()
     headers = {"Content-Type": "application/json"}
     request = Request(f"{current_app.config['FRAMER']}/frames", body, headers, method="POST")

@@ -1,4 +1,4 @@
-"""Wrong: waits as long as it likes, and takes a no for an error that may pass."""
+"""Wrong: chooses its own waits, and takes a no for an error that may pass."""
 
 import json
 from urllib.request import Request, urlopen
@@ -20,7 +20,7 @@ def order_frame(photo_id: str) -> int:
 
 
 def ask(photo_id: str) -> int:
-    """Ask the framer once."""
+    """Ask the service once."""
     body = json.dumps({"photo": photo_id}).encode()
     headers = {"Content-Type": "application/json"}
     request = Request(

@@ -1,8 +1,7 @@
-"""Wrong: waits in the street, and the worker's process with it."""
+"""Wrong: waits in the task, and the worker's process with it."""
 
 import json
 from threading import Event
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -11,8 +10,8 @@ from flask import current_app
 
 
 @shared_task(name="tasks.order_frame", bind=True, max_retries=4)
-def order_frame(self: Task[Any, Any], photo_id: str) -> int:
-    """Stay until the framer has time."""
+def order_frame(self: Task, photo_id: str) -> int:
+    """Wait until the service has time."""
     for _attempt in range(5):
         try:
             return ask(photo_id)
@@ -26,7 +25,7 @@ def order_frame(self: Task[Any, Any], photo_id: str) -> int:
 
 
 def ask(photo_id: str) -> int:
-    """Ask the framer once."""
+    """Ask the service once."""
     body = json.dumps({"photo": photo_id}).encode()
     headers = {"Content-Type": "application/json"}
     request = Request(
