@@ -52,6 +52,8 @@ reset:      ## start a chapter again, and keep what you had: CHAPTER=02
 	$(WORKBENCH) reset $(if $(filter file,$(origin CHAPTER)),'',$(CHAPTER))
 
 notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_PORT=8888
+	$(RUN)
+	@.venv/bin/python -m workbench notebook --check
 	$(ALL)
 	$(WORKBENCH) notebook
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what imports Celery is imported where it is needed: it take
     from workbench.chapter_run import ChapterRun
 
 RUNS = chapter.VAR / "runs"
+USUAL_REDIS_PORT = 6379  # where the chapters look for one
 QUIET = 0.25  # seconds in which nothing is said: all have started
 BY_HAND = "The same by hand, each line in a terminal of its own:"
 
@@ -87,7 +88,9 @@ def print_addresses(by_hand: dict[str, str], xray: str | None, url: str) -> None
 
 
 @main.command()
-@click.option("--port", default=6379, type=Port(), envvar="REDIS_PORT", help="Its port.")
+@click.option(
+    "--port", default=USUAL_REDIS_PORT, type=Port(), envvar="REDIS_PORT", help="Its port."
+)
 def redis(port: int) -> None:
     """Start a Redis alone, where the chapters look for one by default; Ctrl-C stops it."""
     from workbench import brokers, probes
@@ -103,6 +106,9 @@ def redis(port: int) -> None:
         try:
             service.launch()
             service.wait()
+            if port != USUAL_REDIS_PORT:
+                variables = f"CELERY_BROKER_URL={url}/0 CELERY_RESULT_BACKEND={url}/1"
+                click.echo(f"In each other terminal: export {variables}")
             click.echo(f"Ready (Ctrl-C stops it): {url}")
             threading.Event().wait()
         finally:
@@ -163,13 +169,17 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
 @click.argument("chapter_name", metavar="CHAPTER", default="01", envvar="CHAPTER")
 @click.option("--port", default=8888, type=Port(), envvar="NOTEBOOK_PORT", help="Jupyter's port.")
 @click.option("--browser/--no-browser", default=True, help="Open it in a browser, or don't.")
-def open_notebook(chapter_name: str, port: int, browser: bool) -> None:
+@click.option("--check", "only_check", is_flag=True, help="Only say whether there is one.")
+def open_notebook(chapter_name: str, port: int, browser: bool, only_check: bool) -> None:
     """Open the notebook of CHAPTER in JupyterLab; Ctrl-C ends it, and all that it has started."""
     from workbench import notebook
 
+    path = notebook.of(chapter_name)
+    if only_check:
+        return
     if not find_spec("jupyterlab"):
         raise UserError("JupyterLab is missing: 'make notebook' installs it first.")
-    notebook.open_in_jupyter(notebook.of(chapter_name), port, browser)
+    notebook.open_in_jupyter(path, port, browser)
 
 
 @main.command("reset")

@@ -12,6 +12,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import traceback
 from contextlib import ExitStack, suppress
@@ -29,6 +30,7 @@ from workbench.chapter_run import ChapterRun
 from workbench.errors import ProcessDiedError, UserError
 
 MARK = "WORKBENCH_CHECK"  # a variable that all processes of a check inherit
+LONGEST = 400  # characters of what a check says
 GRACE = 5  # seconds in which a check stops what it started, before all of it is killed
 
 
@@ -195,7 +197,7 @@ def explain(error: BaseException, answer: Path) -> Verdict:
     if isinstance(error, SyntaxError) and error.filename == str(answer):
         lines, message = [error.lineno], error.msg
     where = f", in line {lines[-1]} of {answer.name}" if lines else ""
-    message = " ".join(message.split())[:300]
+    message = textwrap.shorten(message, LONGEST, placeholder=" …")
     if isinstance(error, KeyboardInterrupt):
         return Verdict("error", where)
     if isinstance(error, AssertionError) and not lines:

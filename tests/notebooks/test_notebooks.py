@@ -189,6 +189,21 @@ def test_an_interrupted_start_leaves_nothing(kernel: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.slow
+def test_a_chapter_without_a_notebook_is_refused_before_anything_is_installed(copy: Path) -> None:
+    done = subprocess.run(
+        ["make", "-n", "notebook"], cwd=copy, capture_output=True, text=True, check=True
+    )
+    steps = done.stdout.splitlines()
+    (check,) = [number for number, step in enumerate(steps) if "notebook --check" in step]
+    assert "requirements-run.txt" in steps[check - 1]
+    assert "requirements.txt" in steps[check + 1]
+    words = [sys.executable, "-m", "workbench", "notebook", "--check", "99"]
+    done = subprocess.run(words, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("There is no chapter '99': choose one of ")
+
+
+@pytest.mark.slow
 def test_run_all_works_in_jupyterlab(copy: Path) -> None:
     """As a reader would: `make notebook`, then Run All."""
     subprocess.run(

@@ -1,5 +1,6 @@
 """`python -m workbench`, as a person at a terminal meets it."""
 
+import os
 import re
 import signal
 import socket
@@ -349,6 +350,21 @@ def test_a_variable_that_names_no_free_port_is_one_sentence(tmp_path: Path) -> N
         done = workbench("run", "01", *port, env=env | {"SIDE_PORT": str(number)})
     assert done.returncode == 2
     assert done.stderr == f"SIDE_PORT: port {number} is taken. Choose another, or unset it.\n"
+
+
+def test_a_redis_at_another_port_says_which_variables_are_needed(tmp_path: Path) -> None:
+    port = free_port()
+    env = os.environ | {"REDIS_PORT": str(port), "WORKBENCH_VAR": str(tmp_path)}
+    words = [sys.executable, "-m", "workbench", "redis"]
+    with subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as redis:
+        assert redis.stdout
+        variables, ready = redis.stdout.readline(), redis.stdout.readline()
+        redis.send_signal(signal.SIGINT)
+    url = f"redis://127.0.0.1:{port}"
+    assert variables == (
+        f"In each other terminal: export CELERY_BROKER_URL={url}/0 CELERY_RESULT_BACKEND={url}/1\n"
+    )
+    assert ready == f"Ready (Ctrl-C stops it): {url}\n"
 
 
 def test_nothing_running_is_one_sentence(tmp_path: Path) -> None:
