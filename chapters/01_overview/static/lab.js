@@ -108,8 +108,12 @@ async function inTheBackground(photos, list, since) {
   }));
   const orders = answers.filter(Boolean);
   save(orders);
+  follow(orders); // not awaited
+}
+
+async function follow(orders) {
   const all = await watchOrders(orders);
-  if (all) sayEnd(backgroundSays, list, Math.max(0, ...orders.map(({ took }) => took)));
+  if (all) sayEnd(backgroundSays, backgroundList, Math.max(0, ...orders.map(({ took }) => took)));
 }
 
 // Watch orders until all are final; false if others are watched before that.
