@@ -53,11 +53,11 @@ class Words:
         self.seen = self.seen or found
         return found
 
-    def seen_in(self, screen: str) -> None:
+    def expect_in(self, screen: str) -> None:
         """Assert that a screen shows them."""
         assert self.are_in(screen), f"not to be seen:\n{self.shown}\nin:\n{screen}"
 
-    def gone_from(self, screen: str) -> None:
+    def expect_gone_from(self, screen: str) -> None:
         """Assert that a screen, on which something else must be, doesn't show them."""
         assert screen.strip(), "an empty screen proves nothing"
         assert not self.are_in(screen), f"still to be seen:\n{self.shown}\nin:\n{screen}"

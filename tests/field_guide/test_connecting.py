@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.field_guide.conftest import QUICK, Project, Terminal
 from tests.field_guide.guide import Words
+from tests.field_guide.project import (
+    DEVELOP,
+    DEVELOP_UNTIL_FINISH,
+    SEND,
+    WORKER,
+    Project,
+    Terminal,
+)
 from tests.support.chapter_runs import need_rabbitmq, started
 from tests.support.waiting import wait_until
 from workbench import brokers
@@ -18,28 +25,16 @@ from workbench.probes import answers_http, free_port
 
 pytestmark = pytest.mark.slow
 
-TASKS = """
-    from celery import Celery
+GIVE_UP_AT_ONCE = """
 
-    app = Celery("tasks")
-
-
-    @app.task
-    def develop(photo: str) -> str:
-        return f"print of {photo}"
+app.conf.result_backend_transport_options = {"retry_policy": {"max_retries": 0}}
 """
-SEND = """
-    from tasks import develop
-
-    print("sent:", develop.delay("lake").id)
-"""
-WORKER = f"exec celery -A tasks worker -P solo -l INFO {QUICK}"
 
 
 @pytest.fixture
 def small(project: Project) -> Project:
     """Write a task, and a script that sends it."""
-    project.write("tasks.py", TASKS)
+    project.write("tasks.py", DEVELOP)
     project.write("send.py", SEND)
     return project
 
@@ -100,23 +95,23 @@ def asked_until(project: Project, command: str, answer: str) -> str:
     return screens[-1]
 
 
-def gone_where_it_works(words: Words, worker: Terminal) -> None:
+def expect_gone_where_it_works(words: Words, worker: Terminal) -> None:
     """See that this worker does what it is sent, and doesn't say the words."""
-    worker.says("succeeded in")
-    words.gone_from(worker.screen)
+    worker.expect("succeeded in")
+    words.expect_gone_from(worker.screen)
 
 
 def test_consumer_cannot_connect_to_redis(small: Project, words: Words, tmp_path: Path) -> None:
     port = free_port()
     broker = f"redis://127.0.0.1:{port}/0"
     with small.terminal(WORKER, CELERY_BROKER_URL=broker) as worker:
-        worker.shows(words)
+        worker.expect_words(words)
         with redis_at(port, tmp_path / "redis"):
-            worker.says("ready.")  # by itself
+            worker.expect("ready.")  # by itself
 
     small.run("python send.py")
     with small.worker() as mended:
-        gone_where_it_works(words, mended)
+        expect_gone_where_it_works(words, mended)
 
 
 def test_consumer_cannot_connect_to_amqp_though_you_meant_redis(
@@ -124,15 +119,15 @@ def test_consumer_cannot_connect_to_amqp_though_you_meant_redis(
 ) -> None:
     small.run("python send.py")
     with small.terminal(f"unset CELERY_BROKER_URL && {WORKER}") as worker:
-        worker.shows(words)
+        worker.expect_words(words)
     with small.worker() as mended:
-        gone_where_it_works(words, mended)
+        expect_gone_where_it_works(words, mended)
 
     broker = small.env.pop("CELERY_BROKER_URL")
-    small.write("tasks.py", TASKS.replace('"tasks"', f'"tasks", broker="{broker}"'))
+    small.write("tasks.py", DEVELOP.replace('"tasks"', f'"tasks", broker="{broker}"'))
     small.run("python send.py")
     with small.terminal(WORKER) as mended:
-        gone_where_it_works(words, mended)
+        expect_gone_where_it_works(words, mended)
 
 
 def test_consumer_cannot_connect_to_amqpguestlocalhost3a(
@@ -141,57 +136,22 @@ def test_consumer_cannot_connect_to_amqpguestlocalhost3a(
     address = redis_url.removeprefix("redis://").replace("127.0.0.1", "localhost")
     small.run("python send.py")
     with small.terminal(WORKER, CELERY_BROKER_URL=address) as worker:
-        worker.shows(words)
+        worker.expect_words(words)
     with small.worker(CELERY_BROKER_URL=f"redis://{address}") as mended:
-        gone_where_it_works(words, mended)
+        expect_gone_where_it_works(words, mended)
 
 
 def test_connection_refused_where_a_task_is_sent(small: Project, words: Words) -> None:
     elsewhere = f"redis://127.0.0.1:{free_port()}/0"
-    words.seen_in(small.run("python send.py", CELERY_BROKER_URL=elsewhere))
+    words.expect_in(small.run("python send.py", CELERY_BROKER_URL=elsewhere))
     without_results = "unset CELERY_RESULT_BACKEND && python send.py"
-    words.seen_in(small.run(without_results, CELERY_BROKER_URL=elsewhere))
+    words.expect_in(small.run(without_results, CELERY_BROKER_URL=elsewhere))
     mended = small.run("python send.py")
     assert "sent: " in mended
-    words.gone_from(mended)
+    words.expect_gone_from(mended)
 
 
-def test_retry_limit_exceeded_while_trying_to_reconnect_to_the_celery_result_store(
-    project: Project, words: Words, redis_url: str, tmp_path: Path
-) -> None:
-    project.write(
-        "tasks.py",
-        """
-        from celery import Celery
-
-        app = Celery("tasks")
-        app.conf.result_backend_transport_options = {"retry_policy": {"max_retries": 0}}
-
-
-        @app.task
-        def develop(photo: str) -> str:
-            return f"print of {photo}"
-        """,
-    )
-    project.write("send.py", SEND)
-    port = free_port()
-    elsewhere = f"redis://127.0.0.1:{port}/1"
-    words.seen_in(project.run("python send.py", CELERY_RESULT_BACKEND=elsewhere))
-    assert Redis.from_url(redis_url).llen("celery") == 0
-    mended = project.run("python send.py")
-    assert "sent: " in mended
-    words.gone_from(mended)
-
-    with password(redis_url, "secret") as address:
-        locked = f"redis://{address}/1"
-        broker = {"CELERY_BROKER_URL": f"redis://:secret@{address}/0"}
-        words.seen_in(project.run("python send.py", CELERY_RESULT_BACKEND=locked, **broker))
-        unlocked = f"redis://:secret@{address}/1"
-        words.gone_from(project.run("python send.py", CELERY_RESULT_BACKEND=unlocked, **broker))
-
-    project.write(
-        "send_on.py",
-        """
+SEND_AGAIN_AND_AGAIN = """
         import time
         import traceback
 
@@ -204,18 +164,39 @@ def test_retry_limit_exceeded_while_trying_to_reconnect_to_the_celery_result_sto
             except RuntimeError:
                 traceback.print_exc()
                 time.sleep(0.2)
-        """,
-    )
-    with project.terminal("exec python send_on.py", CELERY_RESULT_BACKEND=elsewhere) as sender:
-        sender.shows(words)
-        with redis_at(port, tmp_path / "redis"):
-            sender.says("sent: ")  # without having been restarted
+        """
 
 
-def test_connection_refused_only_in_flasks_requests(
-    project: Project, words: Words, no_rabbitmq: None
+def test_retry_limit_exceeded_while_trying_to_reconnect_to_the_celery_result_store(
+    project: Project, words: Words, redis_url: str, tmp_path: Path
 ) -> None:
-    app = """
+    project.write("tasks.py", DEVELOP + GIVE_UP_AT_ONCE)
+    project.write("send.py", SEND)
+    port = free_port()
+    elsewhere = f"redis://127.0.0.1:{port}/1"
+    words.expect_in(project.run("python send.py", CELERY_RESULT_BACKEND=elsewhere))
+    assert Redis.from_url(redis_url).llen("celery") == 0
+    mended = project.run("python send.py")
+    assert "sent: " in mended
+    words.expect_gone_from(mended)
+
+    with password(redis_url, "secret") as address:
+        locked = f"redis://{address}/1"
+        broker = {"CELERY_BROKER_URL": f"redis://:secret@{address}/0"}
+        words.expect_in(project.run("python send.py", CELERY_RESULT_BACKEND=locked, **broker))
+        unlocked = f"redis://:secret@{address}/1"
+        words.expect_gone_from(
+            project.run("python send.py", CELERY_RESULT_BACKEND=unlocked, **broker)
+        )
+
+    project.write("send_on.py", SEND_AGAIN_AND_AGAIN)
+    with project.terminal("exec python send_on.py", CELERY_RESULT_BACKEND=elsewhere) as sender:
+        sender.expect_words(words)
+        with redis_at(port, tmp_path / "redis"):
+            sender.expect("sent: ")  # without having been restarted
+
+
+APP = """
         from celery import Celery, shared_task
         from flask import Flask
 
@@ -236,8 +217,13 @@ def test_connection_refused_only_in_flasks_requests(
 
             return app
     """
+
+
+def test_connection_refused_only_in_flasks_requests(
+    project: Project, words: Words, no_rabbitmq: None
+) -> None:
     broker = project.env.pop("CELERY_BROKER_URL")
-    app = app.replace("BROKER", repr(broker))
+    app = APP.replace("BROKER", repr(broker))
     here = "from app import *; create_app(); print('sent:', develop.delay('lake').id)"
     port = free_port()
     serve = f"exec waitress-serve --listen=127.0.0.1:{port} --call app:create_app"
@@ -247,7 +233,7 @@ def test_connection_refused_only_in_flasks_requests(
     assert "sent: " in project.run(f'python -c "{here}"')
     with project.terminal(serve, answers_http(port)) as web:
         assert " 500 " in project.run(post)
-        web.shows(words)
+        web.expect_words(words)
     with project.terminal(serve, answers_http(port), CELERY_BROKER_URL=broker):
         assert " 200 " in project.run(post)
 
@@ -255,32 +241,32 @@ def test_connection_refused_only_in_flasks_requests(
     project.write("app.py", app.replace(made, f"{made}\n            celery_app.set_default()"))
     with project.terminal(serve, answers_http(port)) as mended:
         assert " 200 " in project.run(post)
-        words.gone_from(mended.screen)
+        words.expect_gone_from(mended.screen)
 
 
 def test_disabledbackend_object_has_no_attribute(small: Project, words: Words) -> None:
     small.write("ask.py", "from tasks import develop\n\nprint(develop.delay('lake').state)\n")
-    words.seen_in(small.run("unset CELERY_RESULT_BACKEND && python ask.py"))
+    words.expect_in(small.run("unset CELERY_RESULT_BACKEND && python ask.py"))
     mended = small.run("python ask.py")
     assert mended.strip() == "PENDING"
-    words.gone_from(mended)
+    words.expect_gone_from(mended)
 
 
 def test_no_result_backend_is_configured(small: Project, words: Words) -> None:
     small.write("ask.py", "from tasks import develop\n\nprint(develop.delay('lake').get(20))\n")
-    words.seen_in(small.run("unset CELERY_RESULT_BACKEND && python ask.py"))
+    words.expect_in(small.run("unset CELERY_RESULT_BACKEND && python ask.py"))
     with small.worker():
         mended = small.run("python ask.py")
-    assert mended.strip() == "print of lake"
-    words.gone_from(mended)
+    assert mended.strip() == "lake is developed"
+    words.expect_gone_from(mended)
 
 
 def test_no_module_named_sqlite(small: Project, words: Words) -> None:
     address = "sqlite:///results.db"
-    words.seen_in(small.run("python send.py", CELERY_RESULT_BACKEND=address))
+    words.expect_in(small.run("python send.py", CELERY_RESULT_BACKEND=address))
     mended = small.run("python send.py", CELERY_RESULT_BACKEND=f"db+{address}")
     assert "sent: " in mended
-    words.gone_from(mended)
+    words.expect_gone_from(mended)
     others = small.run("python send.py", CELERY_RESULT_BACKEND="localhost:6379")
     assert "No module named 'localhost'" in others
 
@@ -288,52 +274,35 @@ def test_no_module_named_sqlite(small: Project, words: Words) -> None:
 def test_no_nodes_replied_within_time_constraint(
     project: Project, words: Words, redis_url: str
 ) -> None:
-    project.write(
-        "tasks.py",
-        """
-        import time
-        from pathlib import Path
-
-        from celery import Celery
-
-        app = Celery("tasks")
-
-
-        @app.task
-        def develop(photo: str) -> str:
-            while not Path(photo).exists():
-                time.sleep(0.1)
-            return f"print of {photo}"
-        """,
-    )
+    project.write("tasks.py", DEVELOP_UNTIL_FINISH)
     project.write("send.py", SEND)
     ask = "celery -A tasks inspect ping"
-    words.seen_in(project.run(ask))
+    words.expect_in(project.run(ask))
     with project.worker(CELERY_BROKER_URL=f"{redis_url}/2"):
-        words.seen_in(project.run(ask))
+        words.expect_in(project.run(ask))
     with project.worker() as worker:
-        words.gone_from(asked_until(project, ask, "pong"))
+        words.expect_gone_from(asked_until(project, ask, "pong"))
         project.run("python send.py")
-        worker.says("received")
-        words.seen_in(project.run(ask))
-        project.write("lake", "")
-        worker.says("succeeded in")
+        worker.expect("received")
+        words.expect_in(project.run(ask))
+        project.write("finish", "")
+        worker.expect("succeeded in")
         asked_until(project, f"{ask} --timeout 2", "pong")
 
 
 def test_duplicatenodenamewarning(small: Project, words: Words) -> None:
     ask = "celery -A tasks inspect ping"
     with small.terminal(WORKER) as one, small.terminal(WORKER) as other:
-        one.says("ready.")
-        other.says("ready.")
+        one.expect("ready.")
+        other.expect("ready.")
         screen = asked_until(small, ask, "DuplicateNodenameWarning")
-        words.seen_in(screen)
+        words.expect_in(screen)
         assert "1 node online." in screen
     first, second = (f"{WORKER} -n {name}@%h" for name in ("first", "second"))
     with small.terminal(first) as one, small.terminal(second) as other:
-        one.says("ready.")
-        other.says("ready.")
-        words.gone_from(asked_until(small, ask, "2 nodes online."))
+        one.expect("ready.")
+        other.expect("ready.")
+        words.expect_gone_from(asked_until(small, ask, "2 nodes online."))
 
 
 def test_authentication_required(small: Project, words: Words, redis_url: str) -> None:
@@ -343,10 +312,10 @@ def test_authentication_required(small: Project, words: Words, redis_url: str) -
         sent = small.run("python send.py")
         assert "kombu.exceptions.OperationalError: Authentication required." in sent
         with small.terminal(WORKER) as worker:
-            worker.shows(words)
+            worker.expect_words(words)
         broker = f"redis://:secret@{address}/0"
         with small.worker(CELERY_BROKER_URL=broker) as mended:
-            gone_where_it_works(words, mended)
+            expect_gone_where_it_works(words, mended)
 
 
 def test_invalid_username_password_pair_or_user_is_disabled(
@@ -356,14 +325,14 @@ def test_invalid_username_password_pair_or_user_is_disabled(
     small.run("python send.py")
     with password(redis_url, "secret") as address:
         with small.terminal(WORKER, CELERY_BROKER_URL=f"redis://secret@{address}/0") as worker:
-            worker.shows(words)
+            worker.expect_words(words)
         another = small.run("python send.py", CELERY_BROKER_URL=f"redis://:other@{address}/0")
         assert "OperationalError: invalid username-password pair" in another
         by_name = small.run("python send.py", CELERY_BROKER_URL=f"redis://default:secret@{address}")
         assert "sent: " in by_name
         broker = f"redis://:secret@{address}/0"
         with small.worker(CELERY_BROKER_URL=broker) as mended:
-            gone_where_it_works(words, mended)
+            expect_gone_where_it_works(words, mended)
 
 
 def test_port_could_not_be_cast_to_integer_value_as(
@@ -372,23 +341,23 @@ def test_port_could_not_be_cast_to_integer_value_as(
     small.env.pop("CELERY_RESULT_BACKEND")
     with password(redis_url, "pa#ss") as address:
         broker = f"redis://:pa#ss@{address}/0"
-        words.seen_in(small.run("python send.py", CELERY_BROKER_URL=broker))
+        words.expect_in(small.run("python send.py", CELERY_BROKER_URL=broker))
         quote = "from urllib.parse import quote; print(quote('pa#ss', safe=''))"
         quoted = small.run(f'python -c "{quote}"').strip()
         broker = f"redis://:{quoted}@{address}/0"
         mended = small.run("python send.py", CELERY_BROKER_URL=broker)
         assert "sent: " in mended
-        words.gone_from(mended)
+        words.expect_gone_from(mended)
 
 
 def test_amqpexceptionsaccessrefused(small: Project, words: Words, rabbitmq_url: str) -> None:
     wrong = rabbitmq_url.replace("guest:guest", "guest:other")
     worker = f"timeout 30 {WORKER.removeprefix('exec ')}; echo ended: $?"
     screen = small.run(worker, CELERY_BROKER_URL=wrong)
-    words.seen_in(screen)
+    words.expect_in(screen)
     assert "ended: 1" in screen
-    words.seen_in(small.run("python send.py", CELERY_BROKER_URL=wrong))
+    words.expect_in(small.run("python send.py", CELERY_BROKER_URL=wrong))
 
     small.run("python send.py", CELERY_BROKER_URL=rabbitmq_url)
     with small.worker(CELERY_BROKER_URL=rabbitmq_url.replace("guest:guest@", "")) as mended:
-        gone_where_it_works(words, mended)
+        expect_gone_where_it_works(words, mended)

@@ -35,7 +35,7 @@ def test_an_entry_says_why_what_mends_it_and_where_to_read_on(entry: Entry) -> N
     assert span in entry.words
     parts = re.findall(r"^\*\*(\w+):\*\*", entry.text, re.M)
     assert parts == ["Why", "Mend", "Read"]
-    assert re.search(r"\*\*Read:\*\* .*\]\(chapters/", entry.text)
+    assert re.search(r"\*\*Read:\*\* .*\]\(chapters/", entry.text, re.S)
 
 
 def test_each_link_leads_somewhere() -> None:

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from redis import Redis
 
-from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
+from tests.field_guide.project import DEVELOP_UNTIL_FINISH, Project
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -23,22 +23,6 @@ app = Celery("tasks")
 @app.task
 def publish(photo):
     return f"{photo} is published"
-"""
-DEVELOP = """
-import time
-from pathlib import Path
-
-from celery import Celery
-
-app = Celery("tasks")
-
-
-@app.task
-def develop(photo):
-    Path(f"{photo}.begun").touch()
-    while not Path(photo).exists():
-        time.sleep(0.1)
-    return f"{photo} is developed"
 """
 AT_MOST_ONE = """
 
@@ -72,14 +56,14 @@ app.conf.broker_transport_options = {
     project.write("tasks.py", PUBLISH + options)
     with project.worker() as worker:
         project.run(send)
-        worker.shows(words)
+        worker.expect_words(words)
     Redis.from_url(project.env["CELERY_BROKER_URL"]).flushall()
     mended = options.replace('"visibility_timeout": 1,', '"visibility_timeout": 86400,')
     project.write("tasks.py", PUBLISH + mended)
     with project.worker() as worker:
         task_id = project.run(send).strip()
-        worker.says(f"Task tasks.publish[{task_id}] succeeded")
-        words.gone_from(worker.screen)
+        worker.expect(f"Task tasks.publish[{task_id}] succeeded")
+        words.expect_gone_from(worker.screen)
 
 
 def test_eta_in_celery_inspect_scheduled_is_hours_away(project: Project, words: Words) -> None:
@@ -91,14 +75,14 @@ def test_eta_in_celery_inspect_scheduled_is_hours_away(project: Project, words: 
     for now in ("datetime.now()", "datetime.now().astimezone()"):
         with project.worker() as worker:
             project.run(send.format(f"{now} + timedelta(minutes=1)"))
-            worker.says("received")
+            worker.expect("received")
             screen = project.run("celery -A tasks inspect scheduled")
             worker.service.kill_tree()
         assert "1 node online" in screen
         assert "tasks.publish" in screen
         if now == "datetime.now()":
-            words.seen_in(screen)
-    words.gone_from(screen)
+            words.expect_in(screen)
+    words.expect_gone_from(screen)
 
 
 def nothing_reserved(project: Project) -> str:
@@ -112,7 +96,7 @@ def test_id_in_celery_inspect_reserved_while_another_worker_has_nothing_to_do(
 ) -> None:
     redis = Redis.from_url(project.env["CELERY_BROKER_URL"])
     send = "from tasks import *; [develop.delay(photo) for photo in ('lake', 'dunes')]"
-    project.write("tasks.py", DEVELOP)
+    project.write("tasks.py", DEVELOP_UNTIL_FINISH)
     with project.worker("celery -A tasks worker -c 1 -n busy@%h") as busy:
         project.run(f'python -c "{send}"')
         wait_until(lambda: busy.screen.count("received") == 2, "both are fetched", 30)
@@ -120,16 +104,18 @@ def test_id_in_celery_inspect_reserved_while_another_worker_has_nothing_to_do(
         with project.worker("celery -A tasks worker -c 1 -n other@%h") as other:
             screen = project.run("celery -A tasks inspect reserved")
             assert "received" not in other.screen
-    words.seen_in(screen)
+    words.expect_in(screen)
     for option, added in (("--disable-prefetch", ""), ("", AT_MOST_ONE)):
         redis.flushall()
-        project.write("tasks.py", DEVELOP + added)
+        project.write("tasks.py", DEVELOP_UNTIL_FINISH + added)
         (project.folder / "lake.begun").unlink()
         with project.worker(f"celery -A tasks worker -c 1 -n busy@%h {option}") as busy:
             project.run(f'python -c "{send}"')
-            busy.says("received")
+            busy.expect("received")
             wait_until((project.folder / "lake.begun").exists, "it works", 30)
-            words.gone_from(wait_until(partial(nothing_reserved, project), "nothing reserved", 30))
+            words.expect_gone_from(
+                wait_until(partial(nothing_reserved, project), "nothing reserved", 30)
+            )
             assert redis.llen("celery") == 1, "whoever is free can have it"
 
 
@@ -140,27 +126,27 @@ def test_beat_starting_in_two_places_every_tick_comes_twice(project: Project, wo
         project.terminal(beat.format("first", "")) as first,
         project.terminal(beat.format("second", "")) as second,
     ):
-        first.says("Scheduler: Sending due task report")
-        second.says("Scheduler: Sending due task report")
-        words.seen_in(second.screen)
+        first.expect("Scheduler: Sending due task report")
+        second.expect("Scheduler: Sending due task report")
+        words.expect_in(second.screen)
     one = "--pidfile=beat.pid"
     with project.terminal(beat.format("first", one)) as first:
-        first.says("Scheduler: Sending due task report")
+        first.expect("Scheduler: Sending due task report")
         screen = project.run(beat.format("second", one))
     assert "already running" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_seems_were_already_running_though_no_beat_runs(project: Project, words: Words) -> None:
     project.write("tasks.py", REPORT)
     (project.folder / "beat.pid").write_text(f"{os.getpid()}\n")  # of a process, which is no beat
     beat = "exec celery -A tasks beat -l INFO --pidfile=beat.pid"
-    words.seen_in(project.run(beat))
+    words.expect_in(project.run(beat))
     assert "beat" not in project.run("ps -o args= -p $(cat beat.pid)")
     project.run("rm beat.pid")
     with project.terminal(beat) as terminal:
-        terminal.says("beat: Starting...")
-        words.gone_from(terminal.screen)
+        terminal.expect("beat: Starting...")
+        words.expect_gone_from(terminal.screen)
 
 
 def test_crontab_begins_with_a_star_every_minute_from_seven_to_eight(
@@ -169,11 +155,11 @@ def test_crontab_begins_with_a_star_every_minute_from_seven_to_eight(
     beat = "exec celery -A tasks beat -l DEBUG"
     project.write("tasks.py", REPORT)
     with project.terminal(beat) as terminal:
-        terminal.shows(words)
+        terminal.expect_words(words)
     project.write("tasks.py", REPORT.replace("hour=7", "hour=7, minute=0"))
     with project.terminal(beat) as terminal:
-        terminal.says("<crontab: 0 7 * * * (m/h/dM/MY/d)>")
-        words.gone_from(terminal.screen)
+        terminal.expect("<crontab: 0 7 * * * (m/h/dM/MY/d)>")
+        words.expect_gone_from(terminal.screen)
 
 
 def test_urgent_comes_last_though_its_priority_is_9(project: Project, words: Words) -> None:
@@ -196,6 +182,6 @@ def test_urgent_comes_last_though_its_priority_is_9(project: Project, words: Wor
         with project.worker() as worker:
             wait_until(lambda: worker.screen.count("succeeded") == 2, "both are written", 30)
             if letters["urgent"] == 9:
-                words.seen_in(worker.screen)
+                words.expect_in(worker.screen)
             else:
-                words.gone_from(worker.screen)
+                words.expect_gone_from(worker.screen)

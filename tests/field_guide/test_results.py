@@ -3,23 +3,13 @@
 import pytest
 from redis import Redis
 
-from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
+from tests.field_guide.project import DEVELOP, Project
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-DEVELOP = """
-from celery import Celery
-
-app = Celery("tasks")
-
-
-@app.task
-def develop(photo):
-    return f"{photo} is developed"
-"""
-SEND = "celery -A tasks call tasks.develop --args '[\"lake\"]'"
+CALL = "celery -A tasks call tasks.develop --args '[\"lake\"]'"
 ASK = "from tasks import *; print(develop.AsyncResult('{}').state)"
 
 
@@ -28,12 +18,7 @@ def state(project: Project, task_id: str) -> str:
     return project.run(f'python -c "{ASK.format(task_id)}"')
 
 
-def test_pending_though_nobody_issued_the_id(project: Project, words: Words) -> None:
-    project.write("tasks.py", DEVELOP)
-    words.seen_in(state(project, "made-up"))
-    project.write(
-        "orders.py",
-        """
+ORDERS = """
         import os
         import uuid
 
@@ -55,9 +40,16 @@ def test_pending_though_nobody_issued_the_id(project: Project, words: Words) -> 
             if not redis.sismember("orders", task_id):
                 return "404: there is no such order"
             return develop.AsyncResult(task_id).state
-        """,
+        """
+
+
+def test_pending_though_nobody_issued_the_id(project: Project, words: Words) -> None:
+    project.write("tasks.py", DEVELOP)
+    words.expect_in(state(project, "made-up"))
+    project.write("orders.py", ORDERS)
+    words.expect_gone_from(
+        project.run("python -c \"from orders import *; print(state('made-up'))\"")
     )
-    words.gone_from(project.run("python -c \"from orders import *; print(state('made-up'))\""))
     ours = project.run("python -c \"from orders import *; print(state(order('lake')))\"")
     assert ours == "PENDING\n", "that is the state of an order that waits"
 
@@ -69,30 +61,30 @@ def test_pending_though_the_workers_log_says_succeeded(project: Project, words: 
             code = code.replace("@app.task", "@app.task(ignore_result=False)")
         project.write("tasks.py", code)
         with project.worker() as worker:
-            task_id = project.run(SEND).strip()
-            worker.says("succeeded")
+            task_id = project.run(CALL).strip()
+            worker.expect("succeeded")
         if not mended:
-            words.seen_in(state(project, task_id))
-    words.gone_from(state(project, task_id))
+            words.expect_in(state(project, task_id))
+    words.expect_gone_from(state(project, task_id))
 
 
 def test_pending_again_after_a_day(project: Project, words: Words) -> None:
     backend = Redis.from_url(project.env["CELERY_RESULT_BACKEND"])
     project.write("tasks.py", DEVELOP + "\n\napp.conf.result_expires = 1  # second\n")
     with project.worker() as worker:
-        task_id = project.run(SEND).strip()
-        worker.says("succeeded")
+        task_id = project.run(CALL).strip()
+        worker.expect("succeeded")
         key = f"celery-task-meta-{task_id}"
         wait_until(lambda: not backend.exists(key), "the result has expired")
-    words.seen_in(state(project, task_id))
+    words.expect_in(state(project, task_id))
     project.write("tasks.py", DEVELOP + "\n\napp.conf.result_expires = 7 * 86400\n")
     with project.worker() as worker:
-        task_id = project.run(SEND).strip()
-        worker.says("succeeded")
+        task_id = project.run(CALL).strip()
+        worker.expect("succeeded")
     kept = backend.ttl(f"celery-task-meta-{task_id}")
     assert isinstance(kept, int)
     assert kept > 6 * 86400
-    words.gone_from(state(project, task_id))
+    words.expect_gone_from(state(project, task_id))
 
 
 def test_pending_in_another_process_or_request_with_rpc(project: Project, words: Words) -> None:
@@ -101,11 +93,11 @@ def test_pending_in_another_process_or_request_with_rpc(project: Project, words:
     for backend in ("rpc://", redis_backend):
         project.env["CELERY_RESULT_BACKEND"] = backend
         with project.worker() as worker:
-            task_id = project.run(SEND).strip()
-            worker.says("succeeded")
+            task_id = project.run(CALL).strip()
+            worker.expect("succeeded")
         if backend == "rpc://":
-            words.seen_in(state(project, task_id))
-    words.gone_from(state(project, task_id))
+            words.expect_in(state(project, task_id))
+    words.expect_gone_from(state(project, task_id))
 
 
 def test_timeouterror_the_operation_timed_out(project: Project, words: Words) -> None:
@@ -113,20 +105,14 @@ def test_timeouterror_the_operation_timed_out(project: Project, words: Words) ->
     project.write("tasks.py", DEVELOP + routes)
     wait = "python -c \"from tasks import *; print(develop.delay('lake').get(timeout={}))\""
     with project.worker():
-        words.seen_in(project.run(wait.format(1)))
+        words.expect_in(project.run(wait.format(1)))
     with project.worker("celery -A tasks worker -P solo -Q celery,prints"):
         screen = project.run(wait.format(30))
     assert "lake is developed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
-def test_alwayseagerignored_task_always_eager_has_no_effect_on_send_task(
-    project: Project, words: Words
-) -> None:
-    project.write("tasks.py", DEVELOP)
-    project.write(
-        "test_eager.py",
-        """
+TEST_WITH_EAGER = """
         from tasks import app
 
 
@@ -134,11 +120,8 @@ def test_alwayseagerignored_task_always_eager_has_no_effect_on_send_task(
             app.conf.task_always_eager = True
             result = app.send_task("tasks.develop", ["lake"])
             assert result.get(timeout=1) == "lake is developed"
-        """,
-    )
-    project.write(
-        "test_worker.py",
         """
+TEST_WITH_WORKER = """
         from celery.contrib.testing.worker import start_worker
         from tasks import app
 
@@ -147,12 +130,19 @@ def test_alwayseagerignored_task_always_eager_has_no_effect_on_send_task(
             with start_worker(app, perform_ping_check=False):
                 result = app.send_task("tasks.develop", ["lake"])
                 assert result.get(timeout=30) == "lake is developed"
-        """,
-    )
+        """
+
+
+def test_alwayseagerignored_task_always_eager_has_no_effect_on_send_task(
+    project: Project, words: Words
+) -> None:
+    project.write("tasks.py", DEVELOP)
+    project.write("test_eager.py", TEST_WITH_EAGER)
+    project.write("test_worker.py", TEST_WITH_WORKER)
     screen = project.run("pytest test_eager.py", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "1 failed" in screen
-    words.seen_in(screen)
+    words.expect_in(screen)
     Redis.from_url(project.env["CELERY_BROKER_URL"]).flushall()
     screen = project.run("pytest test_worker.py", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "1 passed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)

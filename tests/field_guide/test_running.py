@@ -2,19 +2,13 @@
 
 import pytest
 
-from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
+from tests.field_guide.project import Project
 
 pytestmark = pytest.mark.slow
 
 
-def python(project: Project, code: str) -> str:
-    """Type some Python that uses the project's tasks."""
-    return project.run(f"python -c 'from tasks import *; {code}'")
-
-
-def test_working_outside_of_application_context(project: Project, words: Words) -> None:
-    code = """
+IN_AN_APP_CONTEXT = """
         from celery import Celery, Task
         from flask import Flask, current_app
 
@@ -32,21 +26,21 @@ def test_working_outside_of_application_context(project: Project, words: Words) 
         def develop(photo):
             return f"{photo} on {current_app.config['PAPER']} paper"
         """
+
+
+def test_working_outside_of_application_context(project: Project, words: Words) -> None:
     order = 'print(develop.delay("lake").get(timeout=30))'
-    project.write("tasks.py", code.replace(", task_cls=FlaskTask", ""))
+    project.write("tasks.py", IN_AN_APP_CONTEXT.replace(", task_cls=FlaskTask", ""))
     with project.worker():
-        words.seen_in(python(project, order))
-    project.write("tasks.py", code)
+        words.expect_in(project.python(order))
+    project.write("tasks.py", IN_AN_APP_CONTEXT)
     with project.worker():
-        screen = python(project, order)
+        screen = project.python(order)
     assert "lake on matt paper" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
-def test_working_outside_of_request_context(project: Project, words: Words) -> None:
-    project.write(
-        "tasks.py",
-        """
+GREETINGS = """
         from celery import Celery
         from flask import Flask, request
 
@@ -72,20 +66,22 @@ def test_working_outside_of_request_context(project: Project, words: Words) -> N
         def in_time():
             greet.delay(request.form["name"])
             return "", 202
-        """,
-    )
+        """
+
+
+def test_working_outside_of_request_context(project: Project, words: Words) -> None:
+    project.write("tasks.py", GREETINGS)
     post = 'flask_app.test_client().post("{}", data={{"name": "Ada"}})'
     with project.worker() as terminal:
-        python(project, post.format("/too-late"))
-        terminal.shows(words)
+        project.python(post.format("/too-late"))
+        terminal.expect_words(words)
     with project.worker() as terminal:
-        python(project, post.format("/in-time"))
-        terminal.says("Dear Ada!")
-        words.gone_from(terminal.screen)
+        project.python(post.format("/in-time"))
+        terminal.expect("Dear Ada!")
+        words.expect_gone_from(terminal.screen)
 
 
-def test_unable_to_build_urls_outside_an_active_request(project: Project, words: Words) -> None:
-    code = """
+INVITATION = """
         from celery import Celery
         from flask import Flask, url_for
 
@@ -102,16 +98,19 @@ def test_unable_to_build_urls_outside_an_active_request(project: Project, words:
             with flask_app.app_context():
                 return "Look: " + url_for("photo", name=name)
         """
+
+
+def test_unable_to_build_urls_outside_an_active_request(project: Project, words: Words) -> None:
     order = 'print(invite.delay("lake").get(timeout=30))'
-    setting = next(line for line in code.splitlines() if "SERVER_NAME" in line)
-    project.write("tasks.py", code.replace(setting, ""))
+    setting = next(line for line in INVITATION.splitlines() if "SERVER_NAME" in line)
+    project.write("tasks.py", INVITATION.replace(setting, ""))
     with project.worker():
-        words.seen_in(python(project, order))
-    project.write("tasks.py", code)
+        words.expect_in(project.python(order))
+    project.write("tasks.py", INVITATION)
     with project.worker():
-        screen = python(project, order)
+        screen = project.python(order)
     assert "Look: https://photos.example/photos/lake" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_never_call_resultget_within_a_task(project: Project, words: Words) -> None:
@@ -136,11 +135,11 @@ def test_never_call_resultget_within_a_task(project: Project, words: Words) -> N
         """,
     )
     with project.worker():
-        words.seen_in(python(project, 'print(order.delay("lake").get(timeout=30))'))
+        words.expect_in(project.python('print(order.delay("lake").get(timeout=30))'))
         chain = '(develop.s("lake") | frame.s()).delay()'
-        screen = python(project, f"print({chain}.get(timeout=30))")
+        screen = project.python(f"print({chain}.get(timeout=30))")
     assert "lake developed and framed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_succeeded_in_where_a_retry_in_should_be(project: Project, words: Words) -> None:
@@ -160,18 +159,20 @@ def test_succeeded_in_where_a_retry_in_should_be(project: Project, words: Words)
         """
     project.write("tasks.py", code)
     with project.worker() as terminal:
-        assert "not sent" in python(project, 'print(deliver.delay("Ada").get(timeout=30))')
-        terminal.shows(words)
+        assert "not sent" in project.python('print(deliver.delay("Ada").get(timeout=30))')
+        terminal.expect_words(words)
     project.write("tasks.py", code.replace("except Exception", "except OSError"))
     with project.worker() as terminal:
-        python(project, 'deliver.delay("Ada").get(timeout=30)')
-        terminal.says("Retry in 0.1s")
-        terminal.says("'sent'")
-        words.gone_from(terminal.screen)
+        project.python('deliver.delay("Ada").get(timeout=30)')
+        terminal.expect("Retry in 0.1s")
+        terminal.expect("'sent'")
+        words.expect_gone_from(terminal.screen)
 
 
-def test_soft_time_limit_and_it_goes_on(project: Project, words: Words) -> None:
-    code = """
+RAISES_AGAIN = """
+                except SoftTimeLimitExceeded:
+                    raise"""
+WITH_SOFT_LIMIT = """
         import time
 
         from celery import Celery
@@ -190,17 +191,19 @@ def test_soft_time_limit_and_it_goes_on(project: Project, words: Words) -> None:
                     pass
             return f"{photo} developed"
         """
-    listens = code[code.index("        except Soft") : code.index("        except Exception")]
-    project.write("tasks.py", code.replace(listens, ""))
+
+
+def test_soft_time_limit_and_it_goes_on(project: Project, words: Words) -> None:
+    project.write("tasks.py", WITH_SOFT_LIMIT.replace(RAISES_AGAIN, ""))
     worker = "celery -A tasks worker -c 1"
     with project.worker(worker) as terminal:
-        python(project, 'develop.delay("lake")')
-        terminal.shows(words)
-    project.write("tasks.py", code)
+        project.python('develop.delay("lake")')
+        terminal.expect_words(words)
+    project.write("tasks.py", WITH_SOFT_LIMIT)
     with project.worker(worker) as terminal:
-        python(project, 'develop.delay("lake").get(timeout=30, propagate=False)')
-        terminal.says("raised unexpected: SoftTimeLimitExceeded()")
-        words.gone_from(terminal.screen)
+        project.python('develop.delay("lake").get(timeout=30, propagate=False)')
+        terminal.expect("raised unexpected: SoftTimeLimitExceeded()")
+        words.expect_gone_from(terminal.screen)
 
 
 def test_maxretriesexceedederror(project: Project, words: Words) -> None:
@@ -219,12 +222,12 @@ def test_maxretriesexceedederror(project: Project, words: Words) -> None:
     order = 'deliver.delay("Ada").get(timeout=30)'
     project.write("tasks.py", code)
     with project.worker():
-        words.seen_in(python(project, order))
+        words.expect_in(project.python(order))
     project.write("tasks.py", code.replace("retry()", "retry(exc=error)"))
     with project.worker():
-        screen = python(project, order)
+        screen = project.python(order)
     assert "ConnectionRefusedError: the post office is closed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_succeeded_in_more_seconds_than_the_time_limit(project: Project, words: Words) -> None:
@@ -245,16 +248,15 @@ def test_succeeded_in_more_seconds_than_the_time_limit(project: Project, words: 
     )
     for pool in ("solo", "threads"):
         with project.worker(f"celery -A tasks worker -P {pool}") as terminal:
-            python(project, 'develop.delay("lake")')
-            terminal.shows(words)
+            project.python('develop.delay("lake")')
+            terminal.expect_words(words)
     with project.worker("celery -A tasks worker") as terminal:
-        python(project, 'develop.delay("lake").get(timeout=30, propagate=False)')
-        terminal.says("Hard time limit (1s) exceeded for tasks.develop")
-        words.gone_from(terminal.screen)
+        project.python('develop.delay("lake").get(timeout=30, propagate=False)')
+        terminal.expect("Hard time limit (1s) exceeded for tasks.develop")
+        words.expect_gone_from(terminal.screen)
 
 
-def test_timelimitexceeded(project: Project, words: Words) -> None:
-    code = """
+WITHOUT_END = """
         import time
 
         from celery import Celery
@@ -272,22 +274,24 @@ def test_timelimitexceeded(project: Project, words: Words) -> None:
             except SoftTimeLimitExceeded:
                 return f"{photo} improved"
         """
+
+
+def test_timelimitexceeded(project: Project, words: Words) -> None:
     order = 'print(develop.delay("lake").get(timeout=30))'
     worker = "celery -A tasks worker -c 1"
-    project.write("tasks.py", code)
+    project.write("tasks.py", WITHOUT_END)
     with project.worker(worker):
-        words.seen_in(python(project, order))
-    project.write("tasks.py", code.replace("time_limit=1", "soft_time_limit=1, time_limit=10"))
-    with project.worker(worker):
-        screen = python(project, order)
-    assert "lake improved" in screen
-    words.gone_from(screen)
-
-
-def test_chorderror_dependency(project: Project, words: Words) -> None:
+        words.expect_in(project.python(order))
     project.write(
-        "tasks.py",
-        """
+        "tasks.py", WITHOUT_END.replace("time_limit=1", "soft_time_limit=1, time_limit=10")
+    )
+    with project.worker(worker):
+        screen = project.python(order)
+    assert "lake improved" in screen
+    words.expect_gone_from(screen)
+
+
+ALBUM = """
         from celery import Celery, chord
 
         app = Celery("tasks")
@@ -312,24 +316,25 @@ def test_chorderror_dependency(project: Project, words: Words) -> None:
         @app.task
         def tell(request, error, traceback):
             print(f"The album was told of {error!r}")
-        """,
-    )
+        """
+
+
+def test_chorderror_dependency(project: Project, words: Words) -> None:
+    project.write("tasks.py", ALBUM)
     order = (
         'body = album.s().on_error(tell.s()); chord([{0}.s("lake.jpg"), {0}.s("half.jpg")])(body)'
     )
     with project.worker() as terminal:
-        python(project, order.format("develop"))
-        terminal.shows(words)
-        terminal.says("The album was told of ChordError")
+        project.python(order.format("develop"))
+        terminal.expect_words(words)
+        terminal.expect("The album was told of ChordError")
     with project.worker() as terminal:
-        python(project, order.format("try_to_develop"))
-        terminal.says("lake.jpg | half.jpg is not a photo")
-        words.gone_from(terminal.screen)
+        project.python(order.format("try_to_develop"))
+        terminal.expect("lake.jpg | half.jpg is not a photo")
+        words.expect_gone_from(terminal.screen)
 
 
-def test_celerychord_unlock_again_and_again(project: Project, words: Words) -> None:
-    project.env["CELERY_RESULT_BACKEND"] = "db+sqlite:///results.sqlite"
-    code = """
+WITHOUT_RESULTS = """
         from celery import Celery, chord
 
         app = Celery("tasks")
@@ -343,16 +348,61 @@ def test_celerychord_unlock_again_and_again(project: Project, words: Words) -> N
         def album(photos):
             return f"an album of {len(photos)}"
         """
+
+
+def test_celerychord_unlock_again_and_again(project: Project, words: Words) -> None:
+    project.env["CELERY_RESULT_BACKEND"] = "db+sqlite:///results.sqlite"
     order = 'chord([develop.s("lake"), develop.s("dunes")])(album.s())'
-    project.write("tasks.py", code)
+    project.write("tasks.py", WITHOUT_RESULTS)
     with project.worker() as terminal:
-        python(project, order)
-        terminal.shows(words)
+        project.python(order)
+        terminal.expect_words(words)
         unlock = terminal.screen.partition("celery.chord_unlock[")[2].partition("]")[0]
         project.run(f"celery -A tasks control revoke {unlock}")
-        terminal.says(f"Discarding revoked task: celery.chord_unlock[{unlock}]")
-    project.write("tasks.py", code.replace("@app.task\n", "@app.task(ignore_result=False)\n", 1))
+        terminal.expect(f"Discarding revoked task: celery.chord_unlock[{unlock}]")
+    project.write(
+        "tasks.py", WITHOUT_RESULTS.replace("@app.task\n", "@app.task(ignore_result=False)\n", 1)
+    )
     with project.worker() as terminal:
-        python(project, order)
-        terminal.says("an album of 2")
-        words.gone_from(terminal.screen)
+        project.python(order)
+        terminal.expect("an album of 2")
+        words.expect_gone_from(terminal.screen)
+
+
+ASYNC = """
+    import asyncio
+
+    from celery import Celery
+
+    app = Celery("tasks")
+
+
+    @app.task
+    async def develop(photo):
+        await asyncio.sleep(0.1)
+        return f"{photo} is developed"
+    """
+CALLED_BY_A_PLAIN_TASK = """
+
+    @app.task(name="tasks.develop")
+    def develop_and_wait(photo):
+        return asyncio.run(develop(photo))
+    """
+
+
+def test_object_of_type_coroutine_is_not_json_serializable(project: Project, words: Words) -> None:
+    order = 'print(app.send_task("tasks.develop", ["lake"]).get(timeout=30))'
+    project.write("tasks.py", ASYNC)
+    with project.worker() as terminal:
+        project.python(order)
+        terminal.expect_words(words)
+    project.write("tasks.py", ASYNC.replace("@app.task", "@app.task(ignore_result=True)"))
+    with project.worker() as terminal:
+        project.python('develop.delay("lake")')
+        terminal.expect("succeeded in")
+        terminal.expect("coroutine 'develop' was never awaited")
+    project.write("tasks.py", ASYNC.replace("    @app.task\n", "") + CALLED_BY_A_PLAIN_TASK)
+    for pool in ("prefork", "threads"):
+        with project.worker(f"celery -A tasks worker -P {pool} -c 2") as terminal:
+            assert "lake is developed" in project.python(order)
+            words.expect_gone_from(terminal.screen)

@@ -1,17 +1,15 @@
 """The field guide's entries about messages: their names, their arguments, who gets them."""
 
+import textwrap
+
 import pytest
 
-from tests.field_guide.conftest import Project
 from tests.field_guide.guide import Words
+from tests.field_guide.project import DEVELOP, Project
 from tests.support.waiting import wait_until
+from workbench.probes import answers_http, free_port
 
 pytestmark = pytest.mark.slow
-
-
-def python(project: Project, code: str, **env: str) -> str:
-    """Type some Python that uses the project's tasks."""
-    return project.run(f"python -c 'from tasks import *; {code}'", **env)
 
 
 def test_received_unregistered_task_of_type(project: Project, words: Words) -> None:
@@ -35,35 +33,70 @@ def test_received_unregistered_task_of_type(project: Project, words: Words) -> N
     worker = "celery -A lab worker -P solo"
     with project.worker(worker) as terminal:
         project.run(order)
-        terminal.shows(words)
+        terminal.expect_words(words)
     project.write("lab.py", code.replace('"lab"', '"lab", include=["prints"]'))
     with project.worker(worker) as terminal:
         project.run(order)
-        terminal.says("lake in oak")
-        words.gone_from(terminal.screen)
+        terminal.expect("lake in oak")
+        words.expect_gone_from(terminal.screen)
+
+
+APP = """
+    from flask import Flask
+
+    from tasks import develop
+
+    app = Flask(__name__)
+
+
+    @app.post("/photos")
+    def add_photo():
+        return {"id": develop.delay("lake").id}
+"""
+OLD_NAME_TOO = """
+
+@app.task(name="tasks.develop")
+def develop_by_its_old_name(photo):
+    return enlarge(photo)
+"""
+
+
+def test_received_unregistered_task_of_type_after_a_task_was_renamed(
+    project: Project, words: Words
+) -> None:
+    port = free_port()
+    serve = f"exec waitress-serve --listen=127.0.0.1:{port} app:app"
+    post = f"curl -s -X POST http://127.0.0.1:{port}/photos"
+    project.write("tasks.py", DEVELOP)
+    project.write("app.py", APP)
+    with project.terminal(serve, answers_http(port)):
+        renamed = DEVELOP.replace("develop(", "enlarge(")
+        project.write("app.py", APP.replace("develop", "enlarge"))
+        project.write("tasks.py", renamed)
+        with project.worker() as terminal:
+            assert "id" in project.run(post)
+            terminal.expect_words(words)
+        project.write("tasks.py", renamed + OLD_NAME_TOO)
+        with project.worker() as terminal:
+            assert "id" in project.run(post)
+            terminal.expect("lake is developed")
+    project.write("tasks.py", renamed)
+    with project.worker() as terminal, project.terminal(serve, answers_http(port)):
+        project.run(post)
+        terminal.expect("lake is developed")
+        words.expect_gone_from(terminal.screen)
 
 
 def test_notregistered(project: Project, words: Words) -> None:
-    project.write(
-        "tasks.py",
-        """
-        from celery import Celery
-
-        app = Celery("tasks")
-
-        @app.task(name="tasks.develop")
-        def develop(photo):
-            return f"{photo} developed"
-        """,
-    )
+    project.write("tasks.py", DEVELOP.replace("@app.task", '@app.task(name="tasks.develop")'))
     order = 'print(app.send_task("{}", ["lake"]).get(timeout=30))'
     with project.worker():
-        words.seen_in(python(project, order.format("lab.tasks.develop")))
+        words.expect_in(project.python(order.format("lab.tasks.develop")))
         inspect = "celery -A tasks inspect registered"
         wait_until(lambda: "* tasks.develop" in project.run(inspect), "tasks.develop, registered")
-        screen = python(project, order.format("tasks.develop"))
-    assert "lake developed" in screen
-    words.gone_from(screen)
+        screen = project.python(order.format("tasks.develop"))
+    assert "lake is developed" in screen
+    words.expect_gone_from(screen)
 
 
 def test_notregistered___main__develop(project: Project, words: Words) -> None:
@@ -81,12 +114,12 @@ def test_notregistered___main__develop(project: Project, words: Words) -> None:
         """
     project.write("tasks.py", code.replace('(name="tasks.develop")', ""))
     with project.worker():
-        words.seen_in(project.run("python tasks.py"))
+        words.expect_in(project.run("python tasks.py"))
     project.write("tasks.py", code)
     with project.worker():
         screen = project.run("python tasks.py")
     assert "lake developed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_2_nodes_online_and_you_started_one(project: Project, words: Words) -> None:
@@ -106,61 +139,79 @@ def test_2_nodes_online_and_you_started_one(project: Project, words: Words) -> N
         with project.worker(theirs):
             wait_until(lambda: words.are_in(status()), words.shown, 40)
         with project.worker(theirs, CELERY_BROKER_URL=elsewhere):
-            words.gone_from(wait_until(alone, "1 node online.", 40))
+            words.expect_gone_from(wait_until(alone, "1 node online.", 40))
+
+
+PHOTOS = """
+    import os
+
+    from celery import Celery
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+    app = Celery("tasks")
+    engine = create_engine(f"sqlite:///{os.environ['DATABASE']}.sqlite")
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Photo(Base):
+        __tablename__ = "photo"
+        id: Mapped[str] = mapped_column(primary_key=True)
+
+    Base.metadata.create_all(engine)
+
+    @app.task
+    def develop(photo_id):
+        with Session(engine) as session:
+            return f"{session.get_one(Photo, photo_id).id} is developed"
+
+    def order_too_early():
+        with Session(engine) as session:
+            session.add(Photo(id="dunes"))
+            session.flush()
+            result = develop.delay("dunes").get(timeout=30)
+            session.commit()
+        return result
+
+    def order(photo_id):
+        with Session(engine) as session:
+            session.add(Photo(id=photo_id))
+            session.commit()
+        return develop.delay(photo_id).get(timeout=30)
+    """
 
 
 def test_no_row_was_found_when_one_was_required(project: Project, words: Words) -> None:
-    project.write(
-        "tasks.py",
-        """
-        from celery import Celery
-        from sqlalchemy import String, create_engine, select
-        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-
-        app = Celery("tasks")
-        engine = create_engine("sqlite:///photos.sqlite")
-
-        class Base(DeclarativeBase):
-            pass
-
-        class Photo(Base):
-            __tablename__ = "photo"
-            id: Mapped[str] = mapped_column(String, primary_key=True)
-
-        Base.metadata.create_all(engine)
-
-        @app.task
-        def develop(photo_id):
-            with Session(engine) as session:
-                photo = session.scalars(select(Photo).filter_by(id=photo_id)).one()
-                return f"{photo.id} developed"
-        """,
-    )
-    order = """
-        from tasks import Photo, Session, develop, engine
-
-        with Session(engine) as session:
-            session.add(Photo(id="lake"))
-            session.flush()
-            print(develop.delay("lake").get(timeout=30))
-            session.commit()
-        """
-    project.write("too_early.py", order)
-    print_, commit = [line for line in order.splitlines() if "delay" in line or "commit" in line]
-    project.write("in_time.py", order.replace(f"{print_}\n{commit}", f"{commit}\n{print_}"))
+    project.env["DATABASE"] = "photos"
+    project.write("tasks.py", PHOTOS)
     with project.worker():
-        words.seen_in(project.run("python too_early.py"))
-        screen = project.run("python in_time.py")
-    assert "lake developed" in screen
-    words.gone_from(screen)
+        words.expect_in(project.python("print(order_too_early())"))
+        screen = project.python('print(order("lake"))')
+    assert "lake is developed" in screen
+    words.expect_gone_from(screen)
 
 
-def test_object_of_type_filestorage_is_not_json_serializable(
+def test_no_row_was_found_when_one_was_required_though_the_row_is_there(
     project: Project, words: Words
 ) -> None:
-    project.write(
-        "tasks.py",
-        """
+    own_queue = '\n\napp.conf.task_default_queue = os.environ["QUEUE"]\n'
+    theirs = {"DATABASE": "theirs", "QUEUE": "theirs"}
+    ours = {"DATABASE": "ours", "QUEUE": "ours"}
+    project.write("tasks.py", PHOTOS)
+    with project.worker(**theirs):
+        words.expect_in(project.python('print(order("dunes"))', **ours))
+    project.write("tasks.py", PHOTOS + textwrap.indent(own_queue, "    "))
+    with (
+        project.worker("celery -A tasks worker -P solo -n theirs@%h", **theirs),
+        project.worker("celery -A tasks worker -P solo -n ours@%h", **ours),
+    ):
+        screen = project.python('print(order("lake"))', **ours)
+    assert "lake is developed" in screen
+    words.expect_gone_from(screen)
+
+
+UPLOADS = """
         from pathlib import Path
 
         from celery import Celery
@@ -186,11 +237,8 @@ def test_object_of_type_filestorage_is_not_json_serializable(
             photo.save(folder / name)
             develop.delay(name)
             return "taken in", 202
-        """,
-    )
-    project.write(
-        "upload.py",
         """
+UPLOAD = """
         import sys
         from io import BytesIO
 
@@ -198,22 +246,23 @@ def test_object_of_type_filestorage_is_not_json_serializable(
 
         data = {"photo": (BytesIO(b"a lake"), "lake.jpg")}
         print(flask_app.test_client().post(sys.argv[1], data=data).text)
-        """,
-    )
-    words.seen_in(project.run("python upload.py /object"))
-    with project.worker() as terminal:
-        screen = project.run("python upload.py /name")
-        terminal.says("developed: a lake")
-    assert "taken in" in screen
-    words.gone_from(screen)
+        """
 
 
-def test_object_of_type_set_is_not_json_serializable_after_the_work_was_done(
+def test_object_of_type_filestorage_is_not_json_serializable(
     project: Project, words: Words
 ) -> None:
-    project.write(
-        "tasks.py",
-        """
+    project.write("tasks.py", UPLOADS)
+    project.write("upload.py", UPLOAD)
+    words.expect_in(project.run("python upload.py /object"))
+    with project.worker() as terminal:
+        screen = project.run("python upload.py /name")
+        terminal.expect("developed: a lake")
+    assert "taken in" in screen
+    words.expect_gone_from(screen)
+
+
+COLOURS = """
         from celery import Celery
 
         app = Celery("tasks")
@@ -228,14 +277,19 @@ def test_object_of_type_set_is_not_json_serializable_after_the_work_was_done(
         def sorted_colours(photo):
             found = {"blue", "green"}
             return sorted(found)
-        """,
-    )
+        """
+
+
+def test_object_of_type_set_is_not_json_serializable_after_the_work_was_done(
+    project: Project, words: Words
+) -> None:
+    project.write("tasks.py", COLOURS)
     with project.worker() as terminal:
-        words.seen_in(python(project, 'print(colours.delay("lake").get(timeout=30))'))
-        terminal.says("the work is done")
-        screen = python(project, 'print(sorted_colours.delay("lake").get(timeout=30))')
+        words.expect_in(project.python('print(colours.delay("lake").get(timeout=30))'))
+        terminal.expect("the work is done")
+        screen = project.python('print(sorted_colours.delay("lake").get(timeout=30))')
     assert "['blue', 'green']" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_unhashable_type_list_where_you_sent_a_tuple(project: Project, words: Words) -> None:
@@ -257,10 +311,10 @@ def test_unhashable_type_list_where_you_sent_a_tuple(project: Project, words: Wo
         """,
     )
     with project.worker():
-        words.seen_in(python(project, "print(paper.delay((10, 15)).get(timeout=30))"))
-        screen = python(project, "print(paper_of_tuple.delay((10, 15)).get(timeout=30))")
+        words.expect_in(project.python("print(paper.delay((10, 15)).get(timeout=30))"))
+        screen = project.python("print(paper_of_tuple.delay((10, 15)).get(timeout=30))")
     assert "matt" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_keyerror_10_and_the_dict_you_sent_has_a_10(project: Project, words: Words) -> None:
@@ -282,35 +336,24 @@ def test_keyerror_10_and_the_dict_you_sent_has_a_10(project: Project, words: Wor
         """,
     )
     with project.worker():
-        words.seen_in(python(project, "print(count.delay({10: 3}).get(timeout=30))"))
+        words.expect_in(project.python("print(count.delay({10: 3}).get(timeout=30))"))
         order = "copies = {10: 3}; print(count_pairs.delay(list(copies.items())).get(timeout=30))"
-        screen = python(project, order)
+        screen = project.python(order)
     assert "3 of the tenth" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_refusing_to_deserialize_untrusted_content_of_type_pickle(
     project: Project, words: Words
 ) -> None:
-    project.write(
-        "tasks.py",
-        """
-        from celery import Celery
-
-        app = Celery("tasks")
-
-        @app.task
-        def develop(photo):
-            return f"{photo} developed"
-        """,
-    )
+    project.write("tasks.py", DEVELOP)
     with project.worker() as terminal:
-        python(project, 'develop.apply_async(["lake"], serializer="pickle")')
-        terminal.shows(words)
+        project.python('develop.apply_async(["lake"], serializer="pickle")')
+        terminal.expect_words(words)
     with project.worker() as terminal:
-        python(project, 'develop.apply_async(["lake"])')
-        terminal.says("lake developed")
-        words.gone_from(terminal.screen)
+        project.python('develop.apply_async(["lake"])')
+        terminal.expect("lake is developed")
+        words.expect_gone_from(terminal.screen)
 
 
 BOUND_OR_NOT = """
@@ -327,24 +370,24 @@ BOUND_OR_NOT = """
 def test_takes_1_positional_argument_but_2_were_given(project: Project, words: Words) -> None:
     order = 'print(develop.delay("lake").get(timeout=30))'
     project.write("tasks.py", BOUND_OR_NOT.format("photo"))
-    words.seen_in(python(project, order))
+    words.expect_in(project.python(order))
     project.write("tasks.py", BOUND_OR_NOT.format("self, photo"))
     with project.worker():
-        screen = python(project, order)
+        screen = project.python(order)
     assert "lake developed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_missing_1_required_positional_argument(project: Project, words: Words) -> None:
     order = 'print(develop.delay("lake").get(timeout=30))'
     bound = BOUND_OR_NOT.format("self, photo")
     project.write("tasks.py", bound.replace("(bind=True)", ""))
-    words.seen_in(python(project, order))
+    words.expect_in(project.python(order))
     project.write("tasks.py", bound)
     with project.worker():
-        screen = python(project, order)
+        screen = project.python(order)
     assert "lake developed" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_takes_0_positional_arguments_but_1_was_given_in_a_chain(
@@ -368,35 +411,26 @@ def test_takes_0_positional_arguments_but_1_was_given_in_a_chain(
     )
     order = 'print((develop.s("lake") | tidy_up.{}()).delay().get(timeout=30))'
     with project.worker() as terminal:
-        words.seen_in(python(project, order.format("s")))
-        terminal.says("the work is done")
-        screen = python(project, order.format("si"))
+        words.expect_in(project.python(order.format("s")))
+        terminal.expect("the work is done")
+        screen = project.python(order.format("si"))
     assert "tidy" in screen
-    words.gone_from(screen)
+    words.expect_gone_from(screen)
 
 
 def test_got_an_unexpected_keyword_argument_though_the_code_has_it(
     project: Project, words: Words
 ) -> None:
-    code = """
-        from celery import Celery
-
-        app = Celery("tasks")
-
-        @app.task
-        def develop(photo):
-            return f"{photo} developed"
-        """
-    project.write("tasks.py", code)
+    project.write("tasks.py", DEVELOP)
     order = 'develop.delay("lake", paper="glossy")'
     with project.worker() as terminal:
-        project.write("tasks.py", code.replace("(photo)", '(photo, paper="matt")'))
-        python(project, order)
-        terminal.shows(words)
+        project.write("tasks.py", DEVELOP.replace("(photo)", '(photo, paper="matt")'))
+        project.python(order)
+        terminal.expect_words(words)
     with project.worker() as terminal:
-        python(project, order)
-        terminal.says("lake developed")
-        words.gone_from(terminal.screen)
+        project.python(order)
+        terminal.expect("lake is developed")
+        words.expect_gone_from(terminal.screen)
 
 
 def test_starting_chords_requires_a_result_backend_to_be_configured(
@@ -419,8 +453,8 @@ def test_starting_chords_requires_a_result_backend_to_be_configured(
         """,
     )
     order = 'chord([develop.s("lake"), develop.s("dunes")])(album.s())'
-    words.seen_in(python(project, order, CELERY_RESULT_BACKEND=""))
+    words.expect_in(project.python(order, CELERY_RESULT_BACKEND=""))
     with project.worker() as terminal:
-        screen = python(project, f"print({order}.get(timeout=30))")
-        terminal.says("an album of 2")
-    words.gone_from(screen)
+        screen = project.python(f"print({order}.get(timeout=30))")
+        terminal.expect("an album of 2")
+    words.expect_gone_from(screen)
