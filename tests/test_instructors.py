@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.markdown import dead_links
+from tools import slides
 from workbench import chapter, exercises
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,18 @@ def test_a_chapter_and_its_exercises_are_there_by_name(found: chapter.Chapter) -
     assert part, f"{found.name} has a heading of its own"
     for exercise in exercises.find(found.name):
         assert f"[{exercise.stem}]({exercise.relative_to(ROOT)})" in part
+
+
+@pytest.mark.parametrize("found", chapter.chapters(), ids=lambda found: found.name)
+def test_slides_stand_by_their_numbers(found: chapter.Chapter) -> None:
+    """Find the rows of the chapter in the table of slides: | 1.3, 1.4 | title | … |."""
+    part = GUIDE.partition("\n## Slides\n")[2].partition("\n## ")[0]
+    rows = re.findall(rf"^\| ({int(found.name[:2])}\.\d.*?) \| (.+?) \|", part, re.M)
+    titles = slides.titles(ROOT / "notebooks" / f"{found.name}.ipynb")
+    assert rows, "its slides are in the table"
+    for numbers, title in rows:
+        for number in re.findall(r"\.(\d+)", numbers):
+            assert titles[int(number) - 1] == title, f"slide {number}"
 
 
 def test_there_are_plans() -> None:

@@ -105,3 +105,16 @@ def title(read: nbformat.NotebookNode) -> str:
     texts = (cell.source for cell in read.cells if cell.cell_type == "markdown")
     lines = (line for text in texts for line in text.splitlines())
     return next((line[2:].strip() for line in lines if line.startswith("# ")), "")
+
+
+def titles(path: Path) -> list[str]:
+    """Return the title of each slide in order: without a heading it goes on with the last one."""
+    found: list[str] = []
+    heading = ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if slide_type(cell) in ("slide", "subslide"):
+            headings = re.findall(r"^#+ (.+)$", cell.source, re.M)
+            is_text = cell.cell_type == "markdown"
+            heading = headings[0] if is_text and headings else heading
+            found.append(heading)
+    return found

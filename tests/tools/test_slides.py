@@ -124,6 +124,10 @@ def test_marked_cells_become_slides_and_others_are_left_out(trial: Path, tmp_pat
     )
 
 
+def test_a_slide_without_a_heading_goes_on_with_the_last_one(trial: Path) -> None:
+    assert slides.titles(trial) == ["Who waits?", "A plot", "A plot", "A plot", "A plot"]
+
+
 def walk(opened: Page, key: str) -> list[dict[str, object]]:
     """Press a key until the last slide has been shown to its end; return what was seen."""
     seen: list[dict[str, object]] = [opened.evaluate(LOOK)]
