@@ -11,6 +11,7 @@ from tests.support.chapter_runs import EACH_PAIR, StartRun, chapter_runs, privat
 from workbench.chapter_run import ChapterRun
 
 CHAPTER = Path(__file__).parents[3] / "chapters/02_architecture"
+collect_ignore = ["yours"]  # test_take_home runs what is in it
 imported: dict[str, ModuleType] = {}
 
 
