@@ -203,7 +203,7 @@ def starts(name: str, var: Path) -> Ended:
     return Ended(ended.returncode, ended.stdout)
 
 
-def imported(path: Path) -> None:
+def import_file(path: Path) -> None:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader

@@ -358,41 +358,53 @@ def test_a_process_that_is_killed_is_a_failure_that_the_worker_tells_of(
         assert "WorkerLostError" in until(facts, of="event", type="failed", id=begun)["error"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("told", [False, True], ids=["", "with its management interface"])
-def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(
-    tmp_path: Path, told: bool
-) -> None:
+# --- with RabbitMQ --------------------------------------------------------------------------------
+
+
+def on_rabbitmq(folder: Path, management: str | None = None) -> Deployment:
+    """Return a RabbitMQ, results in a database, and a worker of one process."""
     need_rabbitmq()
-    deployment = Deployment(tmp_path)
-    management = f"http://127.0.0.1:{free_port()}" if told else None
+    deployment = Deployment(folder)
     deployment.server, deployment.broker = rabbitmq_server(
-        "broker", tmp_path / "rabbitmq", deployment.log, management
+        "broker", folder / "rabbitmq", deployment.log, management
     )
-    deployment.backend = f"db+sqlite:///{tmp_path}/results.sqlite"
+    deployment.backend = f"db+sqlite:///{folder}/results.sqlite"
     deployment.worker = deployment.another("--concurrency 1")
     deployment.app.conf.update(broker_url=deployment.broker, result_backend=deployment.backend)
-    options = ["--management", management] if management else []
-    with deployment, xray(deployment, *options) as url, listen(url) as facts:
+    return deployment
+
+
+@pytest.mark.slow
+def test_on_rabbitmq_depths_and_events_are_seen_and_the_rest_is_named(tmp_path: Path) -> None:
+    deployment = on_rabbitmq(tmp_path)
+    with deployment, xray(deployment) as url, listen(url) as facts:
         until(facts, of="worker", alive=True)
         deployment.worker_takes(False)
         ids = deployment.send("noop", 5)
         until(facts, of="queue", queue="celery", depth=5)
-        if told:
-            deployment.send("noop", 2, queue="a queue that nobody takes from")
-            until(facts, of="queue", queue="a queue that nobody takes from", depth=2)
-            deployment.send("sleep late", 1, 3, queue="celery")
-            assert not some(facts, of="unseen")
-            with pytest.raises(OSError, match="the user guest is refused"):
-                Management(
-                    deployment.broker, str(management).replace("//", "//guest:wrong@")
-                ).depths()
-        else:
-            assert "would tell, but" in " ".join(until(facts, of="unseen")["says"])
         deployment.worker_takes(True)
         for each in ids:
             until(facts, of="event", type="succeeded", id=each)
             until(facts, of="result", id=each, state="SUCCESS")
-        if told:
-            until(facts, of="queue", queue="celery", held=1)
         until(facts, of="queue", queue="celery", depth=0)
+        assert "would tell, but" in " ".join(until(facts, of="unseen")["says"])
+
+
+@pytest.mark.slow
+def test_rabbitmqs_management_tells_of_each_queue_and_of_what_is_held(tmp_path: Path) -> None:
+    management = f"http://127.0.0.1:{free_port()}"
+    deployment = on_rabbitmq(tmp_path, management)
+    options = ("--management", management)
+    with deployment, xray(deployment, *options) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        deployment.worker_takes(False)
+        deployment.send("noop", 2, queue="a queue that nobody takes from")
+        until(facts, of="queue", queue="a queue that nobody takes from", depth=2)
+        deployment.send("sleep late", 1, 3, queue="celery")
+        until(facts, of="queue", queue="celery", depth=1)
+        deployment.worker_takes(True)
+        until(facts, of="queue", queue="celery", held=1)
+        until(facts, of="queue", queue="celery", depth=0)
+        assert not some(facts, of="unseen")
+        with pytest.raises(OSError, match="the user guest is refused"):
+            Management(deployment.broker, management.replace("//", "//guest:wrong@")).depths()

@@ -112,8 +112,9 @@ def steps(xray: Page, task: str) -> list[str]:
     return [line.replace("\n", " ") for line in xray.locator("#card ol li").all_inner_texts()]
 
 
-@pytest.mark.slow
-def test_what_happened_while_nobody_looked_is_not_made_up(browser: Browser, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def unwatched(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A saved run during which nobody looked for a minute, at its end."""
     run = Recording()
     run.worker()
     run.starts("ended")
@@ -130,22 +131,32 @@ def test_what_happened_while_nobody_looked_is_not_made_up(browser: Browser, tmp_
     run.at += 2  # what has just left its queue may be on its way
     for task in ("ended", "done"):
         run.add("result", id=task, state="SUCCESS", bytes=120, ttl=86400.0)
-    with page(browser, run.save(tmp_path / "run.html"), WIDE) as xray:
+    with page(browser, run.save(tmp_path_factory.mktemp("saved") / "run.html"), WIDE) as xray:
         to_the_end(xray)
-        expect(xray.locator("#summary")).to_contain_text(
-            re.compile(r"1 waiting, 2 done, 2 not seen since · nobody looked from .* to 15 Jan, ")
-        )
-        expect(xray.locator("#backend .task")).to_have_count(2)
-        expect(card(xray, "ended").locator(".brief")).to_have_text("")
-        for task in ("unknown", "began"):
-            expect(card(xray, task)).to_have_class(re.compile("guessed"))
-        expect(card(xray, "unknown").locator(".state")).to_have_text("was waiting")
-        expect(card(xray, "waits").locator(".brief")).to_have_text("next")
-        lines = steps(xray, "done")
-        assert "nobody looked any more, until 15 Jan, 08:01:0" in lines[2]
-        assert lines[3:5] == ["not seen received by a worker", "not seen started"]
-        assert "found in the result backend as SUCCESS" in lines[5]
-        assert steps(xray, "began")[-1].startswith("not seen acknowledged")
+        yield xray
+
+
+@pytest.mark.slow
+def test_of_what_happened_while_nobody_looked_the_states_are_guessed(unwatched: Page) -> None:
+    xray = unwatched
+    expect(xray.locator("#summary")).to_contain_text(
+        re.compile(r"1 waiting, 2 done, 2 not seen since · nobody looked from .* to 15 Jan, ")
+    )
+    expect(xray.locator("#backend .task")).to_have_count(2)
+    expect(card(xray, "ended").locator(".brief")).to_have_text("")
+    for task in ("unknown", "began"):
+        expect(card(xray, task)).to_have_class(re.compile("guessed"))
+    expect(card(xray, "unknown").locator(".state")).to_have_text("was waiting")
+    expect(card(xray, "waits").locator(".brief")).to_have_text("next")
+
+
+@pytest.mark.slow
+def test_of_what_happened_while_nobody_looked_no_step_is_made_up(unwatched: Page) -> None:
+    lines = steps(unwatched, "done")
+    assert "nobody looked any more, until 15 Jan, 08:01:0" in lines[2]
+    assert lines[3:5] == ["not seen received by a worker", "not seen started"]
+    assert "found in the result backend as SUCCESS" in lines[5]
+    assert steps(unwatched, "began")[-1].startswith("not seen acknowledged")
 
 
 @pytest.mark.slow
@@ -463,57 +474,112 @@ def test_a_saved_run_asks_nobody_and_trusts_no_text(browser: Browser, tmp_path: 
         assert xray.title() == "X-ray"
 
 
-@pytest.mark.slow
-def test_live_a_message_is_read_and_a_worker_slowed(browser: Browser) -> None:
-    asked: list[str] = []
+# --- live: served as `python -m xray` serves it, told of facts as they come -----------------------
 
-    class Controls:
-        def pause(self, worker: str) -> None:
-            asked.append(worker)
+MESSAGE: dict[str, Any] = {
+    "where": "queue lab, place 1 of 1",
+    "key": "lab",
+    "raw": {"body": "W10="},
+    "properties": {"priority": 0},
+    "headers": {"id": "one"},
+    "body": [["a photo"], {}, {}],
+}
 
-        def kill(self, worker: str, pid: int) -> None:
-            raise RefusedError(409, f"{pid} is no process of {worker}.")
 
-    run, recorded = Recording(), Recorded()
+class Controls:
+    """Pauses any worker, and kills no process."""
+
+    def __init__(self) -> None:
+        self.paused: list[str] = []
+
+    def pause(self, worker: str) -> None:
+        self.paused.append(worker)
+
+    def kill(self, worker: str, pid: int) -> None:
+        raise RefusedError(409, f"{pid} is no process of {worker}.")
+
+
+Live = tuple[Page, Recording, Recorded, Controls]
+
+
+@pytest.fixture
+def live(browser: Browser) -> Iterator[Live]:
+    """The page of a worker of ours, and a queue with one message."""
+    run, recorded, controls = Recording(), Recorded(), Controls()
     run.worker(ours=True)
     run.waiting("one")
     run.queue("one")
     recorded.tell(run)
-    message: dict[str, Any] = {
-        "where": "queue lab, place 1 of 1",
-        "key": "lab",
-        "raw": {"body": "W10="},
-    }
-    message |= {
-        "properties": {"priority": 0},
-        "headers": {"id": "one"},
-        "body": [["a photo"], {}, {}],
-    }
-    recorded.answers["message"] = message
+    recorded.answers["message"] = MESSAGE
     with (
-        served(recorded, Controls()) as address,
+        served(recorded, controls) as address,
         page(browser, address, WIDE, troubled=True) as xray,
     ):
-        card(xray, "one").click()
-        opened = xray.locator("#card")
-        expect(opened).to_contain_text("the task's id, made by the caller")
-        expect(opened).to_contain_text('["a photo"]')
-        xray.keyboard.press("Escape")
-        xray.get_by_role("button", name="Pause").click()
-        wait_until(lambda: asked == ["celery@lab"], "the worker is paused")
-        kill = xray.locator(".kill").first
-        kill.click()
-        expect(kill).to_have_text("Yes, kill 11")
-        kill.click()
-        expect(xray.locator(".worker .says")).to_have_text("11 is no process of celery@lab.")
-        run.worker(ours=True, paused=True)
-        run.add("broker", up=False, says="it refuses connections.")
+        yield xray, run, recorded, controls
+
+
+@pytest.mark.slow
+def test_live_a_message_is_read(live: Live) -> None:
+    xray, *_ = live
+    card(xray, "one").click()
+    opened = xray.locator("#card")
+    expect(opened).to_contain_text("the task's id, made by the caller")
+    expect(opened).to_contain_text('["a photo"]')
+
+
+@pytest.mark.slow
+def test_live_a_worker_is_paused(live: Live) -> None:
+    xray, run, recorded, controls = live
+    xray.get_by_role("button", name="Pause").click()
+    wait_until(lambda: controls.paused == ["celery@lab"], "the worker is paused")
+    run.worker(ours=True, paused=True)
+    recorded.tell(run)
+    expect(xray.get_by_role("button", name="Let one through")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_live_what_is_refused_is_said(live: Live) -> None:
+    xray, *_ = live
+    kill = xray.locator(".kill").first
+    kill.click()
+    expect(kill).to_have_text("Yes, kill 11")
+    kill.click()
+    expect(xray.locator(".worker .says")).to_have_text("11 is no process of celery@lab.")
+
+
+@pytest.mark.slow
+def test_live_an_outage_is_told_and_its_end_too(live: Live) -> None:
+    xray, run, recorded, _ = live
+    run.add("broker", up=False, says="it refuses connections.")
+    recorded.tell(run)
+    expect(xray.locator("#banner")).to_contain_text("it refuses connections")
+    run.add("broker", up=True)
+    recorded.tell(run)
+    expect(xray.locator("#banner")).to_be_hidden()
+
+
+WATCH_FRAMES = """() => {
+    window.longest = 0;
+    let last = performance.now();
+    const next = (now) => {
+        longest = Math.max(longest, now - last);
+        last = now;
+        requestAnimationFrame(next);
+    };
+    requestAnimationFrame(next);
+}"""
+
+
+def feed(xray: Page, run: Recording, recorded: Recorded, seconds: float) -> None:
+    """Tell of a thousand tasks a second, which begin and end at once."""
+    for step in range(int(seconds * 20)):
+        for number in range(50):
+            task = f"{step:04}{number:04}"
+            run.receives(task, at=run.at)
+            run.event("started", task, at=run.at)
+            run.event("succeeded", task, runtime=0.001, result="None")
         recorded.tell(run)
-        expect(xray.get_by_role("button", name="Let one through")).to_be_visible()
-        expect(xray.locator("#banner")).to_contain_text("it refuses connections")
-        run.add("broker", up=True)
-        recorded.tell(run)
-        expect(xray.locator("#banner")).to_be_hidden()
+        xray.wait_for_timeout(50)  # the pace of the feed, not a wait for anything
 
 
 @pytest.mark.slow
@@ -522,30 +588,13 @@ def test_at_a_thousand_tasks_a_second_it_counts_each_event_and_stays_smooth(
 ) -> None:
     run, recorded = Recording(), Recorded()
     run.worker()
-    watch = """() => {
-        window.longest = 0;
-        let last = performance.now();
-        const next = (now) => {
-            longest = Math.max(longest, now - last);
-            last = now;
-            requestAnimationFrame(next);
-        };
-        requestAnimationFrame(next);
-    }"""
     recorded.tell(run)
     with served(recorded) as address, page(browser, address, WIDE) as xray:
         expect(xray.locator(".worker")).to_be_visible()
-        xray.evaluate(watch)
-        for step in range(int(SECONDS * 20)):
-            for number in range(50):
-                task = f"{step:04}{number:04}"
-                run.receives(task, at=run.at)
-                run.event("started", task, at=run.at)
-                run.event("succeeded", task, runtime=0.001, result="None")
-            recorded.tell(run)
-            xray.wait_for_timeout(50)  # the pace of the feed, not a wait for anything
+        xray.evaluate(WATCH_FRAMES)
+        feed(xray, run, recorded, SECONDS)
         many = int(SECONDS * 1000)
-        expect(xray.locator("#backend .face")).to_contain_text(f"{many:,} \N{MULTIPLICATION SIGN}")
+        expect(xray.locator("#backend .face")).to_contain_text(f"{many:,} {TIMES}")
         expect(xray.locator("#counter")).to_contain_text(f"{3 * many:,} events")
         assert xray.evaluate("longest") < 400, "no frame takes long, even on a busy machine"
         assert xray.locator("*").count() < 600

@@ -75,7 +75,7 @@ def test_other_sites_learn_nothing(
     answer = client.get(path, headers=headers)
     assert answer.status_code == status
     if status == 403:
-        assert_problem(answer)
+        expect_problem(answer)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_other_sites_control_nothing(
     asked = {"Content-Type": "application/json"} | headers
     answer = client.post("/controls", data='{"do": "pause", "worker": "w"}', headers=asked)
     assert answer.status_code == 403
-    assert says in assert_problem(answer)
+    assert says in expect_problem(answer)
 
 
-def assert_problem(answer: TestResponse) -> str:
+def expect_problem(answer: TestResponse) -> str:
     """Expect a problem by RFC 9457, and return what it says."""
     assert answer.mimetype == "application/problem+json"
     fields = json.loads(answer.text)
@@ -124,7 +124,7 @@ def test_the_page_trusts_only_itself_and_knows_no_password(client: FlaskClient) 
 def test_what_isnt_there_is_a_problem(client: FlaskClient, url: str) -> None:
     answer = client.get(url)
     assert answer.status_code == 404
-    assert assert_problem(answer)
+    assert expect_problem(answer)
 
 
 # --- the command ---------------------------------------------------------------------------------
