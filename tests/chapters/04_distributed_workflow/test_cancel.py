@@ -52,14 +52,14 @@ def test_cancelled_in_the_middle_photos_in_work_are_finished_and_nothing_else_is
 ) -> None:
     album = api.new_album(*[sample_photo] * 10)
     api.order(album)
-    wait_until(lambda: "STARTED" in states(api.get(album)), "the first photos to be begun")
+    wait_until(lambda: "STARTED" in states(api.get(album)), "the first photos to be begun", 60)
     api.delete(f"{album}/orders").raise_for_status()
 
     def ended() -> Any:
         found = api.get(album)
         return not {"STARTED", "PENDING"} & set(states(found)) and found
 
-    found = wait_until(ended, "the photos in work to be finished", 30)
+    found = wait_until(ended, "the photos in work to be finished", 60)
     expect_cancelled(found)
     done = states(found)[:10].count("SUCCESS")
     assert 1 <= done <= 4, "two at a time; two more may have begun meanwhile"
@@ -78,13 +78,15 @@ def test_cancelled_after_the_last_photo_has_begun_the_body_doesnt_run(
     """No part of the header is revoked: so Celery sends the body, and that is revoked."""
     album = api.new_album(sample_photo, sample_photo)
     api.order(album)
-    wait_until(lambda: states(api.get(album))[:2] == ["STARTED"] * 2, "both photos to be begun")
+    wait_until(lambda: states(api.get(album))[:2] == ["STARTED"] * 2, "both photos to be begun", 60)
     api.delete(f"{album}/orders").raise_for_status()
-    wait_until(lambda: states(api.get(album))[:2] == ["SUCCESS"] * 2, "both to be developed")
+    wait_until(lambda: states(api.get(album))[:2] == ["SUCCESS"] * 2, "both to be developed", 60)
 
     laying_out = api.get(album)["orders"][2]["id"]
     log = f"Discarding revoked task: tasks.make_contact_sheet[{laying_out}]"
-    wait_until(lambda: log in str(api.lab.log.lines("worker")), "the worker to discard the body")
+    wait_until(
+        lambda: log in str(api.lab.log.lines("worker")), "the worker to discard the body", 60
+    )
     found = api.get(album)
     expect_cancelled(found)
     assert states(found) == ["SUCCESS", "SUCCESS", "REVOKED", "REVOKED"]

@@ -239,9 +239,9 @@ def test_a_hard_time_limit_ends_a_task_that_swallows_the_soft_one(
 def test_a_zip_that_cant_be_written_whole_is_a_failure_that_leaves_nothing(
     lab: ChapterRun, api: Any, album: str
 ) -> None:
-    """A worker that may write files of half a megabyte only: a zip file is larger."""
+    """A worker that may write files of 100 kilobytes only: a zip file is larger."""
     lab.stop("worker")
-    lab.add("small", f"ulimit -f 500; exec {lab.services['worker'].command}")
+    lab.add("small", f"ulimit -f 100; exec {lab.services['worker'].command}")
     lab.start("small")
     try:
         status = api.until(api.pack(album), "FAILURE")

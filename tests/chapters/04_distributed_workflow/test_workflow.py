@@ -195,7 +195,7 @@ def test_a_group_collects_and_a_chain_hands_on(
     assert [result["photo"] for result in results] == ids, "in the order of the calls"
 
     laying_out = call(celery, "make_contact_sheet", results, album["id"])
-    in_turn = chain(laying_out, call(celery, "publish_album")).delay()
+    in_turn: Any = chain(laying_out, call(celery, "publish_album")).delay()
     assert list(in_turn.get(timeout=20)) == ["published_at"]
     assert in_turn.parent.get(timeout=20) == album["id"], "which the second got"
 
@@ -220,7 +220,7 @@ def test_a_group_needs_no_body_and_says_for_each_part_how_it_ended(
 ) -> None:
     album = api.get(api.new_album(small_photo, small_photo[:-300]))
     calls = [call(celery, "develop", photo["id"]) for photo in album["photos"]]
-    together = group(calls).delay()
+    together: Any = group(calls).delay()
     wait_until(lambda: together.ready(), "both parts to end")
     assert [part.state for part in together.results] == ["SUCCESS", "FAILURE"]
 

@@ -127,7 +127,7 @@ function parts({ photos, orders, state: whole }) {
   const names = new Map(photos.map(({ id, name }) => [id, name]));
   return orders.map(({ id, photo, task, state, result, error }) => {
     const what = names.get(photo) ?? NAMES[task];
-    if (result?.error) return { id, what, state: "FAILURE", words: "can’t be read" };
+    if (result?.error) return { id, what, state: "FAILURE", words: "can't be read" };
     // The end of a chord that was cancelled is a ChordError, to Celery.
     const cancelled = whole === "REVOKED" && error?.type === "ChordError";
     return { id, what, state: cancelled ? "REVOKED" : state, words: STATES[cancelled ? "REVOKED" : state] };

@@ -1,6 +1,6 @@
 // Questions to the server. What goes wrong is an Error whose message is for the visitor.
 
-export const NO_ANSWER = "The server doesn’t answer. Is it still running?";
+export const NO_ANSWER = "The server doesn't answer. Is it still running?";
 
 export async function ask(address, options = {}) {
   let response;

@@ -1,0 +1,36 @@
+"""Wrong: nobody can take it back once it has begun."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from celery import Task, shared_task
+from flask import current_app
+from PIL import Image
+
+from lab.db import db
+from lab.models import Album
+from lab.storage import prints_folder
+
+
+@shared_task(name="tasks.turn", bind=True)
+def turn(self: Task, album_id: str) -> dict[str, int]:
+    """Trust that a worker stops what is revoked."""
+    photos = db.session.get_one(Album, album_id).photos
+    db.session.commit()
+    turned = {}
+    with TemporaryDirectory(dir=current_app.config["DIR"]) as name:
+        for done, photo in enumerate(photos):
+            self.update_state(state="PROGRESS", meta={"done": done, "total": len(photos)})
+            for path in prints_folder(photo.id).glob("*.jpg"):
+                turned[path] = Path(name, str(len(turned)))
+                quarter_turn(path, turned[path])
+        for path, new in turned.items():
+            new.replace(path)
+    return {"done": len(photos), "total": len(photos)}
+
+
+def quarter_turn(source: Path, target: Path) -> None:
+    """Turn one print clockwise."""
+    with Image.open(source) as image:
+        turned = image.transpose(Image.Transpose.ROTATE_270)
+    turned.save(target, "JPEG", quality=88, optimize=True, progressive=True)
