@@ -90,8 +90,8 @@ def expect_grey(image: Image.Image) -> None:
     histogram = green.histogram()
     grey = sum(histogram[25:230]) / sum(histogram)
     assert grey > 0.9, (
-        "Expected: shades of grey, such as 50 and 210 of 255. Your print has only black "
-        'and white dots. That is mode "1", one bit a pixel: choose another mode.'
+        "Expected: shades of grey, such as 50 and 210 of 255. Your print has only "
+        'black and white dots. That is mode "1", one bit a pixel: choose another mode.'
     )
     left = ImageStat.Stat(green.crop((0, 0, 24, 48))).mean[0]
     right = ImageStat.Stat(green.crop((40, 0, 64, 48))).mean[0]
