@@ -384,7 +384,7 @@ def refusal() -> str:
 print(until(refusal, "a refusal"))
 visitor.post("/mail/behaviour", data={"behaviour": "accepts"})
 delivered = letter.get(timeout=30)
-print("delivered:", delivered["letter"], "| more than one try:", delivered["tries"] > 1)
+print("delivered:", delivered["letter"], "after", delivered["tries"], "tries")
 
 # %% [markdown]
 # **A task that is retried may run twice.** Send that letter again.
@@ -414,9 +414,9 @@ def copies() -> int:
     return sum(mail["copies"] for mail in mails if mail["subject"] == "Twice")
 
 
-print("at least two copies:", until(lambda: copies() > 1, "a second copy"))
+until(lambda: copies() > 1, "a second copy")
 visitor.post("/mail/behaviour", data={"behaviour": "accepts"})
-print("as many copies as tries:", letter.get(timeout=60)["tries"] == copies())
+print(letter.get(timeout=60)["tries"], "tries,", copies(), "copies")
 
 # %% [markdown]
 # The sender can't know whether the letter was lost, or only the answer. All copies have the same

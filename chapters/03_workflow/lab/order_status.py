@@ -42,8 +42,8 @@ def reload_photos(orders: Sequence[Order]) -> None:
 
 def status_from(order: Order, meta: TaskMeta) -> Status | None:
     """Return how an order is doing; None if its result has expired."""
-    if order.cancelled_at and meta["status"] in ("PENDING", "RETRY"):
-        meta = CANCELLED  # no worker has met it yet
+    if order.cancelled_at and meta["status"] in ("PENDING", "RETRY", "REVOKED"):
+        meta = CANCELLED  # the row says it first, and a worker when the task is due
     state, result = meta["status"], meta["result"]
     status = status_answer(order.id, order.task, state, result, print_url(order))
     status["due_at"] = order.due_at

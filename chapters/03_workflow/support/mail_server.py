@@ -37,7 +37,7 @@ class MailServer(Mailbox):
     ) -> str:
         """Answer a sender."""
         if read_behaviour(Path(self.mail_dir)) == "refuses":
-            return say("451 4.3.2 Not now, try again later", address)
+            return say("451 4.3.2 Try again later", address)
         envelope.mail_from = address
         return "250 OK"
 

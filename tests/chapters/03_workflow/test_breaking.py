@@ -87,7 +87,7 @@ def test_a_pidfile_keeps_a_second_beat_from_starting(
     lab.start("beat_1")
     try:
         file = tmp_path / "beat.pid"
-        pid = wait_until(lambda: file.exists() and file.read_text().strip(), "the pidfile")
+        pid = wait_until(lambda: file.exists() and file.read_text().strip(), "the pidfile", 40)
         said = run(f"{command}/two; echo exit status $?")
     finally:
         lab.stop("beat_1")

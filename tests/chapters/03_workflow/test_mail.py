@@ -78,7 +78,7 @@ def test_a_server_that_refuses_is_asked_again_until_it_accepts(
     refused = api.until(order, "RETRY")
     assert refused["error"] == {
         "type": "BusyError",
-        "message": "451 4.3.2 Not now, try again later",
+        "message": "451 4.3.2 Try again later",
     }
     assert refused["result"] is None
     wait_until(lambda: letter_row(api, addressee)[0] > 1, "a second try")
