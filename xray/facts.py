@@ -10,7 +10,7 @@ from typing import Any
 KEPT = 20_000
 LONGEST = 200  # characters of a text in a fact
 # What is said only when it changes holds until then, even when the fact has fallen out of the log.
-STANDING = {"worker", "queue", "broker", "backend", "watch", "count", "unseen"}
+LASTING = {"worker", "queue", "broker", "backend", "watch", "count", "unseen"}
 
 Fact = dict[str, Any]
 encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -22,7 +22,7 @@ class Facts:
     def __init__(self, kept: int = KEPT) -> None:
         self.last = 0
         self._kept: deque[Fact] = deque()
-        self._standing: dict[tuple[str, str], Fact] = {}
+        self._lasting: dict[tuple[str, str], Fact] = {}
         self._limit = kept
         self._lock = threading.Lock()  # several threads observe
 
@@ -52,12 +52,12 @@ class Facts:
     def history(self) -> list[Fact]:
         """Return all that is kept, after what was dropped and still holds."""
         with self._lock:
-            return [*self._standing.values(), *self._kept]
+            return [*self._lasting.values(), *self._kept]
 
     def has_all_since(self, last: int) -> bool:
         """Tell whether nothing newer than this fact has been dropped yet."""
         return 0 <= self.last - last <= len(self._kept)
 
     def _drop(self, fact: Fact) -> None:
-        if fact["of"] in STANDING:
-            self._standing[fact["of"], fact.get("worker") or fact.get("queue") or ""] = fact
+        if fact["of"] in LASTING:
+            self._lasting[fact["of"], fact.get("worker") or fact.get("queue") or ""] = fact

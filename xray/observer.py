@@ -29,7 +29,7 @@ from xray.workers import Workers
 
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
 NOT_FOR_US = ("disabled", "rpc")  # backends that keep nothing, or for the caller alone
-UNHEARD_FOR = 1.0  # seconds
+NO_EVENT_FOR = 1.0  # seconds
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
 
@@ -62,7 +62,7 @@ class Observer:
         self.beats = Beats(self.facts, self.tasks)
         common = (self.facts, self.tasks, self.beats)
         self.workers = Workers(self.app, *common, redact, is_ours)
-        self.events = events.Events(*common, redact, self.workers.heard)
+        self.events = events.Events(*common, redact, self.workers.note_event)
         self.results = results_of(backend, self.app, self.facts)
         self.queues: RedisQueues | AmqpQueues
         self.lost: Lost | None = None
@@ -76,8 +76,8 @@ class Observer:
         self._missed: deque[str] = deque()  # tasks that may have ended while nobody looked
         self._watchers = 0
         self._lock = threading.Lock()
-        self._awake, self._rest, self._stir = (threading.Event() for _ in range(3))
-        self.outages = Outages(self.facts, self._rest)
+        self._watching, self._stopping, self._event_came = (threading.Event() for _ in range(3))
+        self.outages = Outages(self.facts, self._stopping)
         self._threads: list[threading.Thread] = []
         self._timer: threading.Timer | None = None
 
@@ -102,9 +102,9 @@ class Observer:
         with self._lock:
             if not self._threads or (only_if_unwatched and self._watchers):
                 return
-            self._awake.clear()
-            self._rest.set()
-            self._stir.set()
+            self._watching.clear()
+            self._stopping.set()
+            self._event_came.set()
             self.workers.news.set()
             for thread in self._threads:
                 thread.join(2)  # a broker that never answers holds nobody up
@@ -120,8 +120,8 @@ class Observer:
         if not self._threads:
             self._missed = deque(self.tasks.unfinished())
             self.queues.tell_anew()
-            self._rest.clear()
-            self._awake.set()
+            self._stopping.clear()
+            self._watching.set()
             self.facts.add("watch", on=True)
             loops = [self._listen, self._look_at_queues, self._look_at_results, self._ask]
             self._threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
@@ -129,40 +129,40 @@ class Observer:
                 thread.start()
 
     def _listen(self) -> None:
-        while self._awake.is_set():
+        while self._watching.is_set():
             with self.outages.noting("broker"):
                 self._listen_until_broken()
 
     def _listen_until_broken(self) -> None:
         counted = self.events.count
-        for body in events.listen(self.broker, self.app, self._awake.is_set, self.pace):
+        for body in events.listen(self.broker, self.app, self._watching.is_set, self.pace):
             self.outages.is_there("broker")
             if body:
                 self.events.take(body)
-                self._stir.set()
+                self._event_came.set()
             if self.pace.heed(self.events.count) and self.events.count != counted:
                 counted = self.events.count
                 self.facts.add("count", events=counted, dropped=0)
 
     def _look_at_queues(self) -> None:
         moved = 0.0
-        while self._awake.is_set():
+        while self._watching.is_set():
             began, spent = time.time(), time.thread_time()
             with self.outages.noting("broker"):
                 options = self.workers.settings.get("broker_transport_options") or {}
                 self.queues.know(self.workers.queues, options)
                 if self.queues.look():
                     moved = began
-            self._rest.wait(self.pace.between(FAST, time.thread_time() - spent))
+            self._stopping.wait(self.pace.between(FAST, time.thread_time() - spent))
             if time.time() - moved > 2:
-                self._stir.wait(SLOW - FAST)
-            self._stir.clear()
+                self._event_came.wait(SLOW - FAST)
+            self._event_came.clear()
 
     def _look_at_results(self) -> None:
-        while self._awake.is_set():
+        while self._watching.is_set():
             spent = time.thread_time()
             with self.outages.noting("backend"):
-                self._note_unheard()
+                self._note_results_without_events()
                 ended = self.events.ended
                 ids = [ended.popleft() for _ in range(len(ended))][-AT_ONCE:]
                 room = min(AT_ONCE - len(ids), len(self._missed))  # of these, all in their turn
@@ -175,15 +175,15 @@ class Observer:
                     raise
                 if self.lost:
                     self.lost.look()
-            self._rest.wait(self.pace.between(2 * FAST, time.thread_time() - spent))
+            self._stopping.wait(self.pace.between(2 * FAST, time.thread_time() - spent))
 
-    def _note_unheard(self) -> None:
+    def _note_results_without_events(self) -> None:
         """Have results looked at of what left its queue, and of which no event has come.
 
         A worker that has just started is asked for events when it has begun to work.
         """
         left = self.queues.left
-        while left and left[0][0] < time.time() - UNHEARD_FOR:
+        while left and left[0][0] < time.time() - NO_EVENT_FOR:
             task_id = left.popleft()[1]
             task = self.tasks[task_id]
             if not task.ended and not task.worker:
@@ -191,7 +191,7 @@ class Observer:
 
     def _ask(self) -> None:
         self.workers.all_asked = False
-        while self._awake.is_set():
+        while self._watching.is_set():
             self.workers.news.clear()
             with self.outages.noting("broker"):
                 self.workers.refresh()

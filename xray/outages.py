@@ -17,9 +17,9 @@ ERRORS = (OSError, RedisError, KombuError, AMQPError, CeleryError, RuntimeError)
 class Outages:
     """Several threads look: something is back when all of them have found it."""
 
-    def __init__(self, facts: Facts, rest: threading.Event) -> None:
-        """Patience ends when `rest` is set."""
-        self.facts, self._rest = facts, rest
+    def __init__(self, facts: Facts, stopping: threading.Event) -> None:
+        """Waits end when `stopping` is set."""
+        self.facts, self._stopping = facts, stopping
         self._for: dict[str, set[str]] = {"broker": set(), "backend": set()}
 
     @contextmanager
@@ -27,14 +27,14 @@ class Outages:
         """Note an error during the block, or that there was none."""
         try:
             yield
-        except Exception as error:  # a thread that ends would leave us blind, and nobody told
+        except Exception as error:  # a thread that ends would watch no more, and nobody would know
             says = f"{type(error).__name__}: {error}"
             if not isinstance(error, ERRORS):
                 says = f"this is a fault of the X-ray's own, {says}"
             if not self._for[what]:
                 self.facts.add(what, up=False, says=says)
             self._for[what].add(threading.current_thread().name)
-            self._rest.wait(0.5)
+            self._stopping.wait(0.5)
         else:
             self.is_there(what)
 

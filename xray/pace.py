@@ -5,7 +5,9 @@ import time
 SHARE, SHARE_IN_A_RUSH = 120, 400  # each look may take at most one part in so many of our time
 GATHERS_FOR, GATHERS_FOR_IN_A_RUSH = 0.1, 0.25  # seconds; to be woken by each event is dear
 RUSH = 200  # events a second
-LONGEST = 2.0  # seconds: one look that was dear (a first one is) must not blind us for long
+LONGEST = (
+    2.0  # seconds: one look that was dear (a first one is) must not keep us from looking for long
+)
 
 
 class Pace:

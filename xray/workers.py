@@ -27,7 +27,7 @@ class Worker:
 
     name: str
     main: int | None = None  # its main process
-    heard: float = 0  # when it last gave a sign of life
+    last_seen: float = 0  # when it last gave a sign of life
     asked: float = 0
     told: dict[str, Any] = field(default_factory=dict)  # the last fact about it
     enabled_by_us: bool = False
@@ -56,14 +56,14 @@ class Workers:
         self.all_asked = False
         self.on_change: Callable[[], None] = lambda: None  # somebody came, or is gone
 
-    def heard(self, event: dict[str, Any]) -> None:
+    def note_event(self, event: dict[str, Any]) -> None:
         """Note a worker's sign of life."""
         worker = self.known.setdefault(event["hostname"], Worker(event["hostname"]))
-        worker.heard = time.time()
+        worker.last_seen = time.time()
         if worker.main not in (None, event.get("pid")):  # another one, and not as we left the first
             worker.main, worker.enabled_by_us = None, False
         if event["type"] == "worker-offline":
-            worker.heard = 0
+            worker.last_seen = 0
             self.news.set()
         elif (
             worker.main != event.get("pid")
@@ -75,19 +75,19 @@ class Workers:
 
     def refresh(self) -> None:
         """Ask those of whom something may be new, and note what is."""
-        if not self.all_asked:  # it is heard at once, but who answers, only after a while
+        if not self.all_asked:  # it sends events at once, but who answers, only after a while
             for name in self._enable_events(None):
-                self.known[name].heard = time.time()
+                self.known[name].last_seen = time.time()
             self.all_asked = True
         now = time.time()
         due = [
             worker.name
             for worker in self.known.values()
             if (worker.asked < now - AGAIN_AFTER or worker.asked < worker.quiet_from < now)
-            and worker.heard > now - SILENT_AFTER
+            and worker.last_seen > now - SILENT_AFTER
         ]
         # First of all to tell of its tasks: it may have begun with some. One that has just come
-        # isn't listening yet when it is first heard of; then it is asked again soon.
+        # isn't listening yet when it is first seen; then it is asked again soon.
         if fresh := [name for name in due if not self.known[name].asked]:
             told = self._enable_events(fresh, AT_ONCE)
             due = [name for name in due if name in told or name not in fresh]
@@ -125,7 +125,7 @@ class Workers:
             self.known[name].asked = now
         for name, found in stats.items():
             worker = self.known[name]
-            worker.heard = time.time()
+            worker.last_seen = time.time()
             if name in new:
                 if worker.main:  # another one of that name, which isn't as we have left the first
                     worker.enabled_by_us = False
@@ -162,11 +162,11 @@ class Workers:
             self.facts.add("worker", worker=worker.name, **fact)
 
     def _gives_signs(self, worker: Worker) -> bool:
-        return self._may_be_there(worker) and worker.heard > time.time() - SILENT_AFTER
+        return self._may_be_there(worker) and worker.last_seen > time.time() - SILENT_AFTER
 
     def _may_be_at_work(self, worker: Worker) -> bool:
         """Tell whether it may be silent since the process that would answer runs a task."""
-        said_goodbye = not worker.heard
+        said_goodbye = not worker.last_seen
         alone = worker.told.get("pool") == "solo"
         return alone and not said_goodbye and self._may_be_there(worker)
 

@@ -95,8 +95,8 @@ def test_a_run_goes_on_without_its_xray(run: Run) -> None:
     assert run.tell("kill", "xray").stdout == "xray killed\n"
     assert httpx.get(f"http://127.0.0.1:{run.port}").status_code == 200
     run.tell("start", "xray")
-    victim = next(each for each in run.process_tree() if set(each.cmdline()[:4]) >= XRAY)
-    victim.kill()
+    process = next(each for each in run.process_tree() if set(each.cmdline()[:4]) >= XRAY)
+    process.kill()
     run.read_until("python -m workbench start xray")
     assert run.tell("start", "xray").stdout == "xray started\n"
 
@@ -134,10 +134,10 @@ def test_a_silent_neighbour_doesnt_keep_a_second_terminal_waiting(run: Run) -> N
 
 
 def test_a_process_that_dies_is_reported_and_the_rest_goes_on(run: Run) -> None:
-    victim = next(
+    process = next(
         process for process in run.process_tree() if "waitress" in " ".join(process.cmdline())
     )
-    victim.kill()
+    process.kill()
     run.read_until("python -m workbench start web")
     assert run.tell("start", "web").stdout == "web started\n"
 

@@ -37,12 +37,12 @@ function isMoving(picture) {
 }
 
 function drawAround(picture) {
-  const away = [!connected && "Not connected to the X-ray, trying again. What you see is what was last known."];
+  const outages = [!connected && "Not connected to the X-ray, trying again. What you see is what was last known."];
   for (const [name, fact] of [["broker", picture.broker], ["result backend", picture.backend]]) {
-    if (fact && !fact.up) away.push(`The ${name} is away${fact.says ? `: ${fact.says}` : "."} The X-ray goes on asking.`);
+    if (fact && !fact.up) outages.push(`The ${name} doesn't answer${fact.says ? `: ${fact.says}` : "."} The X-ray goes on asking.`);
   }
-  if (picture.unwatched && !isLive()) away.push("Nobody was looking here: what happened meanwhile isn't known.");
-  const text = away.filter(Boolean).join(" ");
+  if (picture.unwatched && !isLive()) outages.push("Nobody was looking here: what happened meanwhile isn't known.");
+  const text = outages.filter(Boolean).join(" ");
   element("banner").hidden = !text;
   write(element("banner"), text);
   const others = Math.max(0, picture.counted - picture.events);

@@ -21,13 +21,13 @@ function fly(before, was, is) {
       if (!from && !isStack(spot)) spot.animate([{ opacity: 0, transform: "translateX(-2.5rem)" }, {}], ALONE);
       return;
     }
-    const [x, y] = [start.x - there.x, start.y - there.y], away = `translate(${x}px, ${y}px)`;
+    const [x, y] = [start.x - there.x, start.y - there.y], shifted = `translate(${x}px, ${y}px)`;
     if (Math.abs(x) + Math.abs(y) < 1) return;
-    if (!isStack(spot)) spot.animate([{ transform: away, zIndex: 1 }, { transform: "none", zIndex: 1 }], FLIGHT);
+    if (!isStack(spot)) spot.animate([{ transform: shifted, zIndex: 1 }, { transform: "none", zIndex: 1 }], FLIGHT);
     else if (!isStack(from) && !from.isConnected) { // a card that goes into a stack
       const ghost = element("flights").appendChild(from);
       Object.assign(ghost.style, { left: `${there.x}px`, top: `${there.y}px`, width: `${start.width}px` });
-      ghost.animate([{ transform: away }, { transform: "none", opacity: 0.2 }], ALONE).onfinish = () => ghost.remove();
+      ghost.animate([{ transform: shifted }, { transform: "none", opacity: 0.2 }], ALONE).onfinish = () => ghost.remove();
     }
   });
 }

@@ -47,7 +47,7 @@ function makeFrame(name) {
 }
 
 function showFrame(frame, worker) {
-  frame.classList.toggle("away", !worker.alive);
+  frame.classList.toggle("gone", !worker.alive);
   frame.querySelector(".paused").hidden = !worker.paused;
   write(frame.children[1], aboutWorker(worker));
   const known = worker.tasks ?? [], details = frame.lastChild;
@@ -137,5 +137,5 @@ async function control(frame, wish) {
   const response = await fetch("/controls", { method: "POST", headers, body: JSON.stringify(wish) }).catch(() => null);
   if (response?.ok) return;
   const said = await response?.json().catch(() => null);
-  write(says, said?.detail ?? (response ? `The X-ray answered ${response.status}.` : "The X-ray is away. Is it still running?"));
+  write(says, said?.detail ?? (response ? `The X-ray answered ${response.status}.` : "The X-ray doesn't answer. Is it still running?"));
 }
