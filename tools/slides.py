@@ -13,7 +13,7 @@ from workbench import chapter, notebook
 from workbench.errors import UserError
 
 PAGE = Path(__file__).with_name("slides_page")  # our template, style and script
-REVEAL = chapter.ROOT / "vendor/reveal"
+REVEAL = Path(__file__).parents[1] / "vendor/reveal"
 ABOUT = (
     "Plots and questions from this chapter's notebook, to show next to the live lab. "
     "The lesson has the code and the commands."

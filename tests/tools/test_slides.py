@@ -70,13 +70,18 @@ def printed(text: str) -> nbformat.NotebookNode:
     return output
 
 
+def drawn(width: int, height: int) -> nbformat.NotebookNode:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).save(file, "PNG")
+    picture = base64.b64encode(file.getvalue()).decode()
+    output: nbformat.NotebookNode = new_output("display_data", data={"image/png": picture})
+    return output
+
+
 @pytest.fixture
 def trial(tmp_path: Path) -> Path:
     """Save a notebook with a cell of each kind, as if it had been run."""
-    file = io.BytesIO()
-    Image.linear_gradient("L").resize((800, 400)).save(file, "PNG")
-    picture = base64.b64encode(file.getvalue()).decode()
-    plot = new_output("display_data", data={"image/png": picture})
+    plot = drawn(800, 400)
     return saved(
         tmp_path,
         new_markdown_cell(
@@ -191,6 +196,20 @@ def test_a_full_slide_becomes_smaller_before_it_scrolls(tmp_path: Path, browser:
         assert not opened.evaluate(LOOK)["tall"]
         opened.set_viewport_size(NARROW)
         assert opened.evaluate("getComputedStyle(document.querySelector('li')).fontSize") == "18px"
+
+
+def test_a_plot_that_is_not_wide_has_its_text_at_the_right(
+    tmp_path: Path, browser: Browser
+) -> None:
+    plot = new_code_cell("plt.show()", outputs=[drawn(800, 600)], metadata=marked("slide"))
+    text = new_markdown_cell("**What you see.** Marks.", metadata=marked("-"))
+    (made,) = slides.write([saved(tmp_path, plot, text)], tmp_path)
+    with page(browser, made.as_uri(), WIDE) as opened:
+        image, words = opened.locator("img").bounding_box(), opened.locator("strong").bounding_box()
+        assert image
+        assert words
+        assert image["width"] > 0.5 * WIDE["width"]
+        assert words["x"] > image["x"] + image["width"]
 
 
 def test_slides_hide_notes(trial: Path, tmp_path: Path, browser: Browser) -> None:

@@ -1,5 +1,13 @@
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+// A plot that isn't at least twice as wide as high has its text at its right: see slides.css.
+const placePlots = () => {
+  for (const image of document.querySelectorAll(".jp-RenderedImage img")) {
+    const isTall = image.naturalWidth < 2 * image.naturalHeight;
+    image.closest("section").classList.toggle("tall-plot", isTall);
+  }
+};
+
 // Makes a slide smaller until it fits; what doesn't fit at six tenths scrolls.
 const fit = () => {
   const slide = Reveal.getCurrentSlide();
@@ -42,7 +50,10 @@ Reveal.on("slidechanged", (event) => {
   fit();
 });
 Reveal.on("fragmentshown", (event) => event.fragment.scrollIntoView({ block: "nearest" }));
-addEventListener("load", fit);
+addEventListener("load", () => {
+  placePlots();
+  fit();
+});
 addEventListener("resize", fit);
 
 // Files that the notebook links to don't come along on a memory stick.
