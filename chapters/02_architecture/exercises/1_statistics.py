@@ -1,19 +1,24 @@
 """A task of your own, in whichever app asks for it: statistics.
 
-The lab has opened a second shop. One program now makes two apps, the harbour and the hill, each
-with a database of its own, and their owner wants figures from both. Make `statistics` a task that
-goes by the name tasks.statistics and counts the photos of the app that it was sent from. Like the
-tasks in lab/tasks.py it knows neither of the two.
+One program makes two photo labs, each with a database of its own. Their owner wants
+numbers from both.
 
-`make check CHAPTER=02` makes both apps, starts a worker for each that imports this file (with
-Celery's option --include), and asks the one, then the other.
+| the database of the app that was asked | the task returns |
+| --- | --- |
+| 3 photos, of 0.5 s, 0.25 s and None | {"photos": 3, "developed": 2, "seconds": 0.75} |
+| 1 photo, of None | {"photos": 1, "developed": 0, "seconds": 0} |
+
+The task's name is tasks.statistics. Like the tasks in lab/tasks.py it names no app.
+
+`make check CHAPTER=02` makes both labs, starts a worker for each that imports this file
+(with Celery's option --include), and asks the one, then the other.
 """
 
 
-# TODO: make this a task that goes by the name tasks.statistics
+# TODO: make this a task whose name is tasks.statistics
 def statistics() -> dict[str, float]:
-    """Return how many photos there are, how many are developed, and what work that was.
+    """Return how many photos there are, how many are developed, and their seconds.
 
-    A photo whose `seconds` are None isn't developed yet. Where none is, the work is 0 seconds.
+    `Photo.seconds` is None while a photo isn't developed.
     """
     return {"photos": 0, "developed": 0, "seconds": 0}  # TODO: ask the app's database

@@ -1,11 +1,16 @@
-"""How many wait? On any broker.
+"""How many messages wait? On any broker.
 
-"Five orders are waiting" is good to know before you place yours. With Redis as the broker, a queue
-is a list, and Redis tells a list's length. But the broker is a setting of the app, and so is the
-queue's name: on the day somebody sets RabbitMQ, such an answer breaks. Celery itself talks to every
-broker through one library, kombu. Write `waiting` so that it does, too.
+| the app's default queue | `waiting(celery_app)` returns |
+| --- | --- |
+| three messages | 3, and leaves them there |
+| one was taken out | 2 |
+| not there yet | 0 |
 
-`make check CHAPTER=02` sends messages that nobody takes, and counts them with `waiting`: once on
+With Redis a queue is a list, and Redis knows a list's length. But broker and queue are
+settings of the app. With RabbitMQ such an answer is wrong. Celery itself talks to every
+broker through one library, kombu: so should `waiting`.
+
+`make check CHAPTER=02` sends messages that nobody takes, and counts them: once on
 Redis, and once on kombu's filesystem://, where a message is a file in a folder.
 """
 
@@ -13,6 +18,6 @@ from celery import Celery
 
 
 def waiting(celery_app: Celery) -> int:
-    """Return how many messages lie in the app's default queue; 0 if there is no such queue yet."""
+    """Return how many messages are in the app's default queue."""
     # TODO: ask the app's broker, whichever it is
-    return 0
+    return 0  # TODO: and this only if there is no such queue

@@ -10,16 +10,16 @@ from flask import Flask
 
 from exercises.checks import two_labs
 from lab import create_app
-from lab.models import Photo, db
+from lab.db import db
+from lab.models import Photo
 from workbench.chapter_run import ChapterRun
 
 NAME = "tasks.statistics"
-SECONDS: dict[
-    str, list[float | None]
-] = {  # of each photo in a lab; None isn't developed yet
+# Of each photo in a lab, the seconds; None isn't developed yet.
+SECONDS: dict[str, list[float | None]] = {
     "harbour": [0.5, None, 0.25],
     "hill": [None],
-    "settings": [1.0] * 5,  # what an app finds that nobody has told where to look
+    "settings": [1.0] * 5,  # what create_app() without settings finds
 }
 
 
@@ -52,10 +52,11 @@ def fill(app: Flask, seconds: list[float | None]) -> None:
 
 
 def worker(name: str, answer: Path) -> str:
-    """Return the command that starts a worker of one app, which knows the answer's tasks."""
+    """Return the command that starts a worker of one app, with the answer's tasks."""
     return (
         f"PYTHONPATH={shlex.quote(str(answer.parent))} "
-        f"celery -A exercises.checks.two_labs:{name}_celery worker --include {answer.stem} "
+        f"celery -A exercises.checks.two_labs:{name}_celery worker "
+        f"--include {answer.stem} "
         f"--hostname {name}@labs --concurrency 1 --without-mingle --without-gossip"
     )
 
@@ -70,22 +71,23 @@ def ask(name: str, celery: Celery, answer: Path) -> None:
 
     error = type(returned).__name__
     assert error != "NotRegistered", (
-        f"A worker that imports your file knows a task by the name {NAME}, whichever app it works "
-        f"for. That of the {name} knows: {', '.join(known(celery))}."
+        f"A worker that imports your file knows a task {NAME}, in each app. "
+        f"The worker of the {name} knows only: {', '.join(known(celery))}."
     )
     place = re.findall(rf'{answer.name}", line (\d+)', str(result.traceback))
     where = f", in line {place[-1]} of {answer.name}" if place else ""
     said = str(returned).partition("\n")[0].rstrip(".")
     assert result.successful(), (
-        f"The task ends well. Yours ends with {error}: {said}{where}."
+        f"The task ends without an error. Yours ends with {error}: {said}{where}."
     )
 
     assert returned != figures("settings"), (
-        f"The {name} has {figures(name)}. Your task returned {returned}: that is from the database "
-        "of another app, one that create_app() made without the settings of this one."
+        f"The task returns {figures(name)} for the {name}. Yours returned {returned}. "
+        "That is from another database: your task made an app, without the settings "
+        "of this one."
     )
     assert returned == figures(name), (
-        f"The {name} has {figures(name)}. Your task returned {returned}."
+        f"The task returns {figures(name)} for the {name}. Yours returned {returned}."
     )
 
 

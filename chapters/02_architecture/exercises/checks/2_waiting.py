@@ -16,7 +16,7 @@ from workbench.chapter_run import ChapterRun
 def check(chapter_run: ChapterRun, answer: Path) -> None:
     """Count in a queue on Redis, then in another in the file system."""
     waiting = importlib.import_module(answer.stem).waiting
-    redis = create_app({"CELERY": {"task_default_queue": "darkroom"}})
+    redis = create_app({"CELERY": {"task_default_queue": "develop"}})
     count("Redis", redis.extensions["celery"], waiting, answer)
 
     os.environ["CELERY_BROKER_URL"] = "filesystem://"  # it wins over the app's settings
@@ -24,7 +24,7 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     messages.mkdir()
     options: dict[str, Any] = {"data_folder_in": messages, "data_folder_out": messages}
     options["control_folder"] = chapter_run.folder / "control"
-    settings = {"task_default_queue": "front-desk", "broker_transport_options": options}
+    settings = {"task_default_queue": "orders", "broker_transport_options": options}
     files = create_app({"CELERY": settings})
     count("filesystem://", files.extensions["celery"], waiting, answer)
 
@@ -43,20 +43,20 @@ def count(
             lines = [frame.lineno for frame in frames if Path(frame.filename) == answer]
             where = f", in line {lines[-1]} of {answer.name}" if lines else ""
             raise AssertionError(
-                f"On {broker}, {moment}, waiting() says {number}. "
+                f"waiting() returns {number} on {broker} {moment}. "
                 f"Yours raises {type(error).__name__}: {str(error).rstrip('.')}{where}."
             ) from error
         assert said == number, (
-            f"On {broker}, {moment}, waiting() says {number}. Yours says {said}."
+            f"waiting() returns {number} on {broker} {moment}. Yours returns {said}."
         )
 
     expect(f"before anything is sent to the queue '{queue}'", 0)
     app.send_task("tasks.my_task", args=[1, 1], queue="celery", ignore_result=True)
-    expect(f"when a message lies in the queue 'celery', but none in '{queue}'", 0)
+    expect(f"when a message is in the queue 'celery', and none in '{queue}'", 0)
     for number in range(3):
         app.send_task("tasks.my_task", args=[number, 1], ignore_result=True)
-    expect(f"when 3 messages lie in the queue '{queue}'", 3)
-    expect("asked a second time", 3)
+    expect(f"when 3 messages are in the queue '{queue}'", 3)
+    expect("when it is called a second time", 3)
     for left in (2, 1, 0):
         with app.connection_for_read() as connection:
             message = app.amqp.queues[queue](connection.default_channel).get(

@@ -1,4 +1,4 @@
-"""Two photo labs in one program, each with a folder, a database and a queue of its own."""
+"""Two photo labs in one program, each with its own folder, database and queue."""
 
 import os
 from pathlib import Path

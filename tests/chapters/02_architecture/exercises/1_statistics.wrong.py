@@ -1,10 +1,11 @@
-"""Wrong: a task of a Celery app of its own, which no worker of the lab has heard of."""
+"""Wrong: a task of a Celery app of its own, which no worker of the lab knows."""
 
 import os
 
 from celery import Celery
 
-from lab.models import Photo, db
+from lab.db import db
+from lab.models import Photo
 
 celery = Celery("statistics", broker=os.environ.get("CELERY_BROKER_URL"))
 

@@ -3,7 +3,8 @@
 from celery import shared_task
 from sqlalchemy import func
 
-from lab.models import Photo, db
+from lab.db import db
+from lab.models import Photo
 
 
 @shared_task(name="tasks.statistics")

@@ -6,10 +6,10 @@ from celery import Task
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-calls: list[tuple[Task[Any, Any], tuple[Any, ...]]] = []
+calls: list[tuple[Task, tuple[Any, ...]]] = []
 
 
-def send_after_commit(session: Session, task: Task[Any, Any], *args: Any) -> None:
+def send_after_commit(session: Session, task: Task, *args: Any) -> None:
     """Remember it for the next commit."""
     calls.append((task, args))
 

@@ -7,6 +7,6 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 
-def send_after_commit(session: Session, task: Task[Any, Any], *args: Any) -> None:
+def send_after_commit(session: Session, task: Task, *args: Any) -> None:
     """Listen for one commit, whenever it comes."""
     event.listen(session, "after_commit", lambda _session: task.delay(*args), once=True)
