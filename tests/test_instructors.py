@@ -60,6 +60,18 @@ def test_slides_stand_by_their_numbers(found: chapter.Chapter) -> None:
             assert titles[int(number) - 1] == title, f"slide {number}"
 
 
+@each_plan
+def test_the_slides_that_a_plan_names_are_in_the_table(plan: str) -> None:
+    table = GUIDE.partition("\n## Slides\n")[2]
+    named = [
+        number
+        for numbers in re.findall(r"slides? ((?:\d\.\d+(?:, | to )?)+)", plan)
+        for number in re.findall(r"\d\.\d+", numbers)
+    ]
+    assert named
+    assert [number for number in named if not re.search(rf"^\| .*\b{number}\b", table, re.M)] == []
+
+
 def test_there_are_plans() -> None:
     assert PLANS
 
