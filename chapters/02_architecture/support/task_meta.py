@@ -64,7 +64,12 @@ def from_database(
 
 
 def decode_row(backend: DatabaseBackend, row: Any) -> TaskMeta:
-    """Return a row as the other backends would: its result is JSON, as text."""
-    result = None if row.result is None else backend.decode(row.result)
+    """Return a row as the other backends would.
+
+    Celery 5.7 stores the result as JSON. Before, it was a pickle, which is read by now.
+    """
+    result = row.result
+    if isinstance(result, bytes):
+        result = backend.decode(result)
     meta: TaskMeta = backend.meta_from_decoded({"status": row.status, "result": result})
     return meta

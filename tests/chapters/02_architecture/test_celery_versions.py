@@ -19,7 +19,8 @@ HERE = Path(__file__).parent
 CHAPTER = HERE.parents[2] / "chapters/02_architecture"
 VERSIONS = ["5.4", "5.5", "5.6", "5.7"]
 QUICK = "--pool solo --without-mingle --without-gossip --loglevel INFO"
-PACKAGES = ["flask~=3.1", "flask-sqlalchemy~=3.1", "sqlalchemy~=2.0", "pillow>=13"]
+# Celery 5.4 with a Redis imports `packaging`, and doesn't ask for it.
+PACKAGES = ["packaging", "flask~=3.1", "flask-sqlalchemy~=3.1", "sqlalchemy~=2.0", "pillow>=13"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
