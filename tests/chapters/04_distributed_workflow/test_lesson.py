@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from celery import Celery
+
 from tests.proof import moves
 from tests.support.markdown import dead_links
 
@@ -50,3 +52,7 @@ def test_every_task_of_the_lab_has_both_time_limits() -> None:
     settings = (HERE / "lab/config.py").read_text()
     assert '"task_soft_time_limit": ' in settings
     assert '"task_time_limit": ' in settings
+
+
+def test_what_the_lesson_says_of_celerys_defaults_is_so() -> None:
+    assert Celery().conf.result_chord_retry_interval == 1.0, "chord_unlock asks every second"

@@ -31,7 +31,9 @@ def test_an_album_is_the_graph_that_was_sent(browser: Browser, xray_run: XrayRun
         expect(xray.get_by_role("button", name="Pause")).to_be_visible()
         client.get_by_role("button", name="with a broken photo").click()
         flow = xray.locator("#flows button").first
-        expect(flow).to_contain_text("6 \N{MULTIPLICATION SIGN} try_to_develop → sheet → deliver")
+        expect(flow).to_contain_text(
+            "6 \N{MULTIPLICATION SIGN} develop_or_report → make_contact_sheet → publish_album"
+        )
         flow.click()
         graph = xray.locator("#graph")
         expect(graph).to_contain_text("to come")
