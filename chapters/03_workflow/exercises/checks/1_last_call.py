@@ -37,7 +37,8 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     scheduler: Any = Scheduler(celery)
     entries: dict[str, ScheduleEntry] = scheduler.schedule
     assert NAME in entries, (
-        f'There is an entry "{NAME}". Yours are: {", ".join(entries)}.'
+        f'Expected an entry "{NAME}" in beat\'s schedule, but there are only: '
+        f"{', '.join(entries)}. Look at SETTINGS."
     )
     lost = [
         name
@@ -45,7 +46,8 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
         if getattr(entries.get(name), "task", "") != task
     ]
     assert not lost, (
-        f"What beat has sent so far it goes on sending. Lost: {', '.join(lost)}."
+        f"Expected the lab's own entries, too, but these are lost: {', '.join(lost)}. "
+        "Look at beat_schedule: it replaces the lab's."
     )
     entry = entries[NAME]
     assert entry.task == TASK, f"Expected the task {TASK}, but got {entry.task}."
@@ -64,7 +66,8 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     [message] = redis.lrange(celery.conf.task_default_queue, 0, -1)
     expires = json.loads(message)["headers"]["expires"]
     assert expires, (
-        "A last call that nobody has taken when the shop closes lapses. Yours doesn't."
+        "Expected a message that expires after 15 minutes, but it never does. "
+        "Look at the entry's options."
     )
     minutes = (datetime.fromisoformat(expires) - before) / timedelta(minutes=1)
     assert 1 < minutes < 15.5, (
