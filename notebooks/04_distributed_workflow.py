@@ -178,9 +178,9 @@ for order in cancelled["orders"][-2:]:
 # are revoked. One message to the workers named all fourteen ids, and each task also looks
 # into its order's row before it begins.
 #
-# The last of them may be a FAILURE: when the last photo is done, Celery finds a revoked one among the
-# results, and fails the chord's body for it (`ChordError`). For the album this is no failure. Its
-# owner has cancelled it, and that is what it says.
+# The last of them may be a FAILURE: when the last photo is done, Celery finds a revoked one among
+# the results, and fails the chord's body for it (`ChordError`). For the album this is no failure.
+# Its owner has cancelled it, and that is what it says.
 
 # %% [markdown]
 # ## Progress, and an end to it
