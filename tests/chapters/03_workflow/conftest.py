@@ -4,7 +4,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from celery import Celery
 from tests.support.chapter_runs import EACH_PAIR, StartRun, chapter_runs
 from tests.support.waiting import wait_until
 from workbench.chapter_run import ChapterRun
+from workbench.errors import ProcessDiedError
 
 FINAL_STATES = ("SUCCESS", "FAILURE", "REVOKED")
 
@@ -30,23 +31,35 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun]:
 @pytest.fixture
 def lab(labs: StartRun) -> Iterator[ChapterRun]:
     """Use the chapter on Redis and Redis, and mend what the test has broken."""
-    chapter_run = labs("redis", "redis")
-    yield chapter_run
-    mend(chapter_run)
+    with mended(labs("redis", "redis")) as chapter_run:
+        yield chapter_run
 
 
 @pytest.fixture(params=EACH_PAIR)
 def any_lab(request: pytest.FixtureRequest, labs: StartRun) -> Iterator[ChapterRun]:
     """Use the chapter on each pair of servers, and mend what the test has broken."""
-    chapter_run = labs(*request.param.split("-"))
+    with mended(labs(*request.param.split("-"))) as chapter_run:
+        yield chapter_run
+
+
+@contextmanager
+def mended(chapter_run: ChapterRun) -> Iterator[ChapterRun]:
+    """Start what was stopped, and let the mail server accept letters, after the block."""
+    broker = chapter_run.services["broker"].pid
     yield chapter_run
-    mend(chapter_run)
-
-
-def mend(chapter_run: ChapterRun) -> None:
-    """Start what was stopped, and let the mail server accept letters."""
-    chapter_run.start_all()
     (chapter_run.folder / "lab/mail_behaviour").unlink(missing_ok=True)
+    if chapter_run.services["broker"].pid == broker:
+        chapter_run.start_all()
+    else:
+        wait_until(lambda: worker_answers(chapter_run), "a worker", 90)
+
+
+def worker_answers(chapter_run: ChapterRun) -> bool:
+    """Start what was stopped, and ask the worker. One that held a task for later may be ending."""
+    with suppress(ProcessDiedError):
+        chapter_run.start_all()
+        return bool(Celery(broker=chapter_run.broker_url).control.ping(timeout=1, limit=1))
+    return False
 
 
 class LabApi:
