@@ -16,7 +16,7 @@ def waiting(celery_app: Celery) -> int:
     with celery_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         try:
-            # Declared, a queue tells its size. Passive: if there is none, don't make it.
+            # Declared, a queue tells its size. Passive: don't make one.
             return int(channel.queue_declare(name, passive=True).message_count)
         except ChannelError as error:
             if str(error.reply_code) != "404":  # refused, say
