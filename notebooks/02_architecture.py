@@ -84,20 +84,19 @@ with app.app_context():
 # %% [markdown]
 # ### Trap 1: `celery -A` wants a Celery app
 #
-# The module `traps.wrong_app` has two names: `app`, the Flask app, and `celery_app`. **Which one
-# does `celery -A traps.wrong_app` take?**
+# The module `traps.wrong_app` has two names: `app`, the Flask app, and `celery_app`. `find_app` is
+# what `celery -A` calls with the name that you give. **What does it find in each of these?**
 
 # %%
-import subprocess
+from celery.app.utils import find_app
 
-for name in ("traps.wrong_app", "lab:create_app", "traps.wrong_app:celery_app"):
-    done = subprocess.run(["celery", "-A", name, "report"], capture_output=True, text=True)
-    said = done.stderr.strip().splitlines() or done.stdout.strip().splitlines()
-    print(f"celery -A {name}: {said[-1] if done.returncode else 'works'}")
+for name in ("traps.wrong_app", "lab:create_app", "traps.wrong_app:celery_app", "make_celery"):
+    print(f"celery -A {name}: a", type(find_app(name)).__name__)
 
 # %% [markdown]
-# `app`, because it looks for that name first. And it doesn't call a factory. That is why the lab
-# has the small module `make_celery.py`.
+# In a module it looks for the name `app` first. And it doesn't call a factory. The first two end
+# with "object has no attribute 'user_options'". That is why the lab has the small module
+# `make_celery.py`.
 #
 # ### Trap 2: no application context
 #

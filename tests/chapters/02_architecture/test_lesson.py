@@ -7,6 +7,7 @@ import celery
 from packaging.version import Version
 
 from tests.proof import moves
+from tests.support.markdown import dead_links
 
 CHAPTERS = Path(__file__).parents[3] / "chapters"
 HERE = CHAPTERS / "02_architecture"
@@ -46,3 +47,14 @@ def test_the_timeline_is_in_order_and_ends_with_the_version_at_work() -> None:
     assert len(dates) == 9
     version = Version(celery.__version__)
     assert f"| {version.major}.{version.minor}, which this tutorial runs on" in LESSON
+
+
+def test_each_try_it_has_its_answer_below() -> None:
+    tries = LESSON.split("**Try it.**")[1:]
+    assert len(tries) == 5
+    for each in tries:
+        assert re.search(r"\n\n<details><summary>Answer</summary>\n\n", each), each[:80]
+
+
+def test_each_link_leads_to_a_file_and_to_a_heading_in_it() -> None:
+    assert dead_links(HERE / "README.md") == []

@@ -15,7 +15,8 @@ from words.models import db
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setenv("WORDS_CELERY__broker_url", "memory://")
     monkeypatch.setenv("WORDS_CELERY__result_backend", "cache+memory://")
-    monkeypatch.setenv("WORDS_SQLALCHEMY_DATABASE_URI", f"sqlite:///{tmp_path}/test.sqlite")
+    database = f"sqlite:///{tmp_path}/test.sqlite"
+    monkeypatch.setenv("WORDS_SQLALCHEMY_DATABASE_URI", database)
     app = create_app(process={})
     with app.app_context():
         db.create_all()

@@ -23,7 +23,7 @@ def add_text() -> ResponseReturnValue:
     try:
         count_words.apply_async((text.id,), task_id=text.id, expires=DAY)
     except (OperationalError, RedisError, RuntimeError):  # broker or backend is down
-        db.session.delete(text)  # a task that was sent all the same finds no row: it fails
+        db.session.delete(text)  # a task that was sent all the same finds no row
         db.session.commit()
         abort(503, "The queue can't be reached. Try again soon.")
     location = url_for(".get_text", text_id=text.id)
