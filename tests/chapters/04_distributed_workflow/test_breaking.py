@@ -1,16 +1,26 @@
 """What breaks: a worker, and a process of one, in the middle of an album."""
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
 from celery import Celery
+from PIL import Image
 
 from tests.support.waiting import wait_until
 from workbench.chapter_run import ChapterRun
 
-PHOTOS = 15  # of the size that people bring: more than a worker of two fetches ahead
+PHOTOS = 15  # more than a worker of two fetches ahead
+
+
+@pytest.fixture(scope="module")
+def medium_photo() -> bytes:
+    """Return a photo that takes a quarter of a second: time to look, and no more."""
+    file = io.BytesIO()
+    Image.effect_noise((640, 480), 90).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
@@ -69,11 +79,11 @@ class AlbumToBreak:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_worker_is_killed_in_the_middle_of_an_album(
-    lab_of_a_broker: ChapterRun, make_api: Any, sample_photo: bytes
+    lab_of_a_broker: ChapterRun, make_api: Any, medium_photo: bytes
 ) -> None:
     """What it had begun is lost, so the sheet never comes; ordering again heals."""
     lab, api = lab_of_a_broker, make_api(lab_of_a_broker)
-    album = AlbumToBreak(api, sample_photo)
+    album = AlbumToBreak(api, medium_photo)
     wait_until(album.is_in_the_middle, "the first photo, with two more at work", 90)
     fetched = album.fetched()
     lab.kill("worker")
@@ -86,7 +96,7 @@ def test_a_worker_is_killed_in_the_middle_of_an_album(
     lost = begun if on_rabbitmq else begun | fetched  # Redis keeps those for an hour, for nobody
     lab.start("worker")
     wait_until(lambda: len(album.in_state("SUCCESS")) == PHOTOS - len(lost), "the others", 120)
-    expect_nothing_moves(api, sample_photo)
+    expect_nothing_moves(api, medium_photo)
     assert set(album.states()) - album.in_state("SUCCESS") == lost
     assert album.in_state("STARTED") == begun, "for ever"
     found = api.get(album.path)
