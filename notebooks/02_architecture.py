@@ -147,14 +147,13 @@ print(*celery.control.inspect([own], timeout=30).registered()[own])
 # %%
 lab.stop("worker")
 their_folder = lab.folder / "another"
+create_app({"DIR": their_folder}).test_cli_runner().invoke(args=["init-db"])
 their_worker = "celery -A make_celery worker -n another@%h --pool solo --without-mingle"
-both = f"flask --app lab init-db && exec {their_worker}"
-lab.add("another", f"export LAB_DIR={their_folder} && {both}")
+lab.add("another", f"LAB_DIR={their_folder} {their_worker}")
 lab.start("another")
 status = final_status(f"{lab.url}/tasks/{upload()}")
 print(status["state"], status["error"])
 lab.stop("another")
-lab.start("worker")
 
 # %% [markdown]
 # Their worker took your message, and looked for the photo in their database. The remedy is a queue
@@ -163,8 +162,8 @@ lab.start("worker")
 # %% [markdown]
 # ## 2.2.1 Core components: follow one photo
 #
-# So that you can look at each of the four parts, one at a time, stop the worker, and upload a
-# photo.
+# Your worker is still stopped, so that you can look at each of the four parts, one at a time.
+# Upload a photo.
 #
 # **The broker. Where is the order now, and how large is it, compared with the photo?**
 
@@ -174,7 +173,6 @@ from typing import Any
 from redis import Redis
 
 broker: Any = Redis.from_url(lab.broker_url, decode_responses=True)
-lab.stop("worker")
 second = upload()
 
 print("messages in the list 'photos':", broker.llen("photos"))

@@ -86,6 +86,8 @@ class Pairs:
     @contextmanager
     def celery(self, broker: str, backend: str, create_app: Callable[..., Any]) -> Iterator[Celery]:
         """Make the lab's Celery app where the environment names these two."""
+        if broker == "RabbitMQ":
+            self.lab.services["rabbitmq"].wait()
         os.environ["CELERY_BROKER_URL"] = self.brokers[broker]
         os.environ["CELERY_RESULT_BACKEND"] = self.backends[backend]
         try:
@@ -116,8 +118,7 @@ def start_pairs(lab: ChapterRun) -> Pairs:
     else:
         lab.services["rabbitmq"], pairs.brokers["RabbitMQ"] = service, url
         lab.servers.append("rabbitmq")
-        service.launch()
-        service.wait()
+        service.launch()  # it takes some five seconds; its workers try until it is there
     for broker, backend in pairs.names()[1:]:
         start_worker(pairs, broker, backend)
     return pairs
