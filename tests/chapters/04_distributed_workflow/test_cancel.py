@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.http_contract import expect_problem
+from tests.support.http_contract import expect_problem, paused
 from tests.support.waiting import wait_until
 from workbench.chapter_run import ChapterRun
 
@@ -70,6 +70,20 @@ def test_cancelled_in_the_middle_photos_in_work_are_finished_and_nothing_else_is
         for photo in found["photos"]
     ]
     assert sum(prints) == done, "no photo was developed for nothing"
+
+
+def test_an_album_that_was_ordered_twice_is_cancelled_as_often(
+    api: Any, small_photo: bytes
+) -> None:
+    album = api.new_album(small_photo, small_photo)
+    with paused(api.lab, "worker"):
+        api.order(album)
+        api.order(album)
+        api.delete(f"{album}/orders").raise_for_status()
+
+    api.order(another := api.new_album(small_photo))  # comes after them in the queue
+    wait_until(lambda: api.get(another)["state"] == "SUCCESS", "the album after it", 60)
+    expect_cancelled(api.get(album))
 
 
 def test_cancelled_after_the_last_photo_has_begun_the_body_doesnt_run(

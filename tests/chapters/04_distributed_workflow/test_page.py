@@ -26,7 +26,7 @@ from workbench.chapter_run import ChapterRun
 LONG = 90_000  # ms
 NO_ANSWER = "The server doesn't answer. Is it still running?"
 DONE = "Published: developed, laid out, published."
-CANCELLED = "Cancelled. What was being developed is developed; nothing else is."
+CANCELLED = "Cancelled. A photo that is in work is finished; nothing else is begun."
 HTML = "<img src=x onerror='window.evil = 1'>"
 
 WATCH = """() => {  // notes each sentence that an album says of itself
