@@ -90,7 +90,7 @@ def pack(self: Task, album_id: str) -> dict[str, int]:
         write_zip(self, photos, part)
         size = part.stat().st_size
         part.replace(folder / "album.zip")  # all of it or nothing
-    finally:  # whatever happens, but for a kill
+    finally:  # in every case but a kill
         part.unlink(missing_ok=True)
     return {"done": len(photos), "total": len(photos), "bytes": size}
 

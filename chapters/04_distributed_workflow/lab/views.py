@@ -15,7 +15,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import selectinload
 
-from lab.album_status import album_statuses, workflow_orders
+from lab.album_status import album_statuses
 from lab.cancel import cancel_orders
 from lab.db import db
 from lab.models import Album, Order, Photo
@@ -91,11 +91,11 @@ def order_whole_album(album_id: UUID) -> ResponseReturnValue:
 
 @bp.delete("/albums/<uuid:album_id>/orders")
 def cancel_whole_album(album_id: UUID) -> ResponseReturnValue:
-    """Cancel all orders of an album's latest workflow."""
+    """Cancel an album's workflow, and those that were ordered before it."""
     album = get_album_or_404(album_id)
     if album_statuses([album])[0]["state"] not in ("PENDING", "STARTED"):
         abort(409, "This album is done, or not on order: nothing is to be cancelled.")
-    cancel_orders(workflow_orders(album))
+    cancel_orders([order for order in album.orders if order.workflow_id])
     return album_statuses([album])[0], 202
 
 

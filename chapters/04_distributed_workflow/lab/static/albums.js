@@ -111,7 +111,7 @@ function howItIs(album) {
   const { state, progress, error } = album;
   if (filling.has(album.id)) return `handing in, ${album.photos.length} of ${filling.get(album.id)} …`;
   if (state === "SUCCESS") return "Published: developed, laid out, published.";
-  if (state === "REVOKED") return "Cancelled. What was being developed is developed; nothing else is.";
+  if (state === "REVOKED") return "Cancelled. A photo that is in work is finished; nothing else is begun.";
   if (state === "FAILURE") return `Not finished. ${reason(error)}`;
   if (state === null) return "not ordered yet";
   if (cancelling.has(album.id)) return "cancelling …";
