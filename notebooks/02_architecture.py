@@ -270,11 +270,11 @@ journey({step: 1000 * (moment - called) for step, moment in moments.items()})
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# **What you see.** Time goes down. Solid arrows were observed, at the time on the left; dashed ones
-# are what must have happened before the next. The rows are evenly spaced; the scale on the right is
-# true: nearly all of the time is the photo's. The worker acknowledges the message (HDEL) when it
-# *begins*: the broker has forgotten it while the photo is being developed. The yellow bar is the
-# time between the two.
+# **What you see.** Messages go between Flask, broker, worker and result backend, and time goes down.
+# Solid arrows were observed, at the time on the left. Dashed arrows must have happened before the
+# next solid one. The rows are evenly spaced. The scale on the right is true: nearly all of the time
+# is the photo's. The worker acknowledges the message (HDEL) when it *begins*: the broker has
+# forgotten it while the photo is being developed. The yellow bar is the time between the two.
 
 # %%
 for step in ("LPUSH", "HSET unacked", "HDEL unacked", "SETEX SUCCESS", ".get() returns"):

@@ -184,7 +184,7 @@ def test_a_browser_shows_all_of_each_slide(
 def test_each_plot_is_described_to_who_cant_see_it(notebook: Path, tmp_path: Path) -> None:
     (made,) = slides.write([notebook], tmp_path)
     found = re.findall(r'<img alt="([^"]*)"[^>]* src="data:', made.read_text(encoding="utf-8"))
-    assert len(set(found)) == len(found) >= 2
+    assert len(set(found)) == len(found) >= 1
     assert all(len(words) > 20 and words.endswith(".") for words in found), found
 
 
