@@ -270,7 +270,7 @@ journey({step: 1000 * (moment - called) for step, moment in moments.items()})
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# **What you see.** Messages go between Flask, broker, worker and result backend, and time goes down.
+# **What you see.** Messages go between Flask, broker, worker and result backend; time goes down.
 # Solid arrows were observed, at the time on the left. Dashed arrows must have happened before the
 # next solid one. The rows are evenly spaced. The scale on the right is true: nearly all of the time
 # is the photo's. The worker acknowledges the message (HDEL) when it *begins*: the broker has
