@@ -67,27 +67,29 @@ def ask(name: str, celery: Celery, answer: Path) -> None:
     try:
         returned = result.get(timeout=10, propagate=False)
     except TimeoutError:
-        raise AssertionError("The task ends within 10 seconds.") from None
+        raise AssertionError(
+            "Expected an end of the task within 10 seconds. There was none."
+        ) from None
 
     error = type(returned).__name__
     assert error != "NotRegistered", (
-        f"A worker that imports your file knows a task {NAME}, in each app. "
-        f"The worker of the {name} knows only: {', '.join(known(celery))}."
+        f"Expected that a worker that imports your file knows the task {NAME}, in "
+        f"each app. The worker of the {name} knows only: {', '.join(known(celery))}."
     )
     place = re.findall(rf'{answer.name}", line (\d+)', str(result.traceback))
     where = f", in line {place[-1]} of {answer.name}" if place else ""
     said = str(returned).partition("\n")[0].rstrip(".")
     assert result.successful(), (
-        f"The task ends without an error. Yours ends with {error}: {said}{where}."
+        f"Expected no error. Yours ends with {error}: {said}{where}."
     )
 
     assert returned != figures("settings"), (
-        f"The task returns {figures(name)} for the {name}. Yours returned {returned}. "
+        f"Expected {figures(name)} for the {name}. Yours returned {returned}. "
         "That is from another database: your task made an app, without the settings "
         "of this one."
     )
     assert returned == figures(name), (
-        f"The task returns {figures(name)} for the {name}. Yours returned {returned}."
+        f"Expected {figures(name)} for the {name}. Yours returned {returned}."
     )
 
 

@@ -43,11 +43,12 @@ def count(
             lines = [frame.lineno for frame in frames if Path(frame.filename) == answer]
             where = f", in line {lines[-1]} of {answer.name}" if lines else ""
             raise AssertionError(
-                f"waiting() returns {number} on {broker} {moment}. "
+                f"Expected waiting() to return {number} on {broker}, {moment}. "
                 f"Yours raises {type(error).__name__}: {str(error).rstrip('.')}{where}."
             ) from error
         assert said == number, (
-            f"waiting() returns {number} on {broker} {moment}. Yours returns {said}."
+            f"Expected waiting() to return {number} on {broker}, {moment}. "
+            f"Yours returns {said}."
         )
 
     expect(f"before anything is sent to the queue '{queue}'", 0)
@@ -63,6 +64,7 @@ def count(
                 no_ack=True
             )
         assert message, (
-            f"waiting() leaves the messages where they are. On {broker} one is missing."
+            "Expected that waiting() leaves the messages in the queue. "
+            f"On {broker} one is missing."
         )
         expect(f"when {left} of 3 messages are left", left)

@@ -36,8 +36,8 @@ def check(chapter_run: ChapterRun, answer: Path) -> None:
     def expect(moment: str, *expected: str) -> None:
         found = [shown(message) for message in reversed(redis.lrange(queue, 0, -1))]
         assert found == list(expected), (
-            f"The queue holds {', '.join(expected) or 'nothing'} {moment}. "
-            f"With yours it holds {', '.join(found) or 'nothing'}."
+            f"Expected in the queue {moment}: {', '.join(expected) or 'nothing'}. "
+            f"With yours it holds: {', '.join(found) or 'nothing'}."
         )
 
     with app.app_context():
