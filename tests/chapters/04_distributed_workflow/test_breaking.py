@@ -1,12 +1,14 @@
 """What breaks: a worker, and a process of one, in the middle of an album."""
 
 import io
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
-from celery import Celery
 from PIL import Image
 
 from tests.support.waiting import wait_until
@@ -70,9 +72,14 @@ class AlbumToBreak:
         return False
 
     def fetched(self) -> set[str]:
-        """Return the orders whose messages the worker holds, and hasn't begun."""
-        inspect = Celery(broker=self.lab.broker_url).control.inspect(timeout=5, limit=1)
-        workers: Any = inspect.reserved()
+        """Return the orders whose messages the worker holds, and hasn't begun.
+
+        A process of its own asks: connections of this one may be dead, since brokers are stopped.
+        """
+        command = ["celery", "-A", "make_celery", "inspect", "reserved", "--json"]
+        env, folder = os.environ | self.lab.env, self.lab.chapter.path
+        printed = subprocess.check_output(command, cwd=folder, env=env, timeout=60)
+        workers: dict[str, list[dict[str, str]]] = json.loads(printed)
         return {task["id"] for tasks in workers.values() for task in tasks}
 
 

@@ -121,6 +121,22 @@ def test_all_workers_are_told_in_one_message(
     assert after - before == 1
 
 
+def test_an_album_that_was_ordered_twice_is_cancelled_with_both_workflows(
+    api: Any, small_photo: bytes, paused_worker: Any
+) -> None:
+    album = api.new_album(*[small_photo] * 3)
+    with paused_worker():
+        api.order(album)
+        api.order(album)
+        api.delete(f"{album}/orders").raise_for_status()
+    other = api.published(small_photo)  # it comes last: nothing is left before it
+
+    expect_cancelled(api.get(album))
+    sql = 'select count(*) from "order" where album_id = ? and cancelled_at is not null'
+    assert api.query(sql, album.removeprefix("/albums/")) == [(10,)]
+    assert other["state"] == "SUCCESS"
+
+
 def test_an_album_that_is_ordered_again_after_that_is_done(api: Any, small_photo: bytes) -> None:
     """The end of the chord before calls its errback: that must not spoil the new order."""
     album = api.new_album(*[small_photo] * 6)
