@@ -20,6 +20,7 @@ def note_notified(row_id: int) -> None:
 
 
 @shared_task(
+    name="retries.notify",
     autoretry_for=(ConnectionError, TimeoutError),
     max_retries=10,
     retry_backoff=1,
