@@ -6,8 +6,10 @@ PORT ?= 8000
 BROKER ?= redis
 BACKEND ?= redis
 export CHAPTER PORT BROKER BACKEND
-# Keeps compiled files out of the chapters.
+# Keeps compiled files out of the chapters. Compiling anew in each process takes most of its start,
+# so a machine that forbids it (some containers do) is overruled here.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
+unexport PYTHONDONTWRITEBYTECODE
 # Keeps what they write out of your home.
 export IPYTHONDIR := $(CURDIR)/var/ipython
 export MPLCONFIGDIR := $(CURDIR)/var/matplotlib

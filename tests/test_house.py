@@ -240,7 +240,7 @@ def test_the_sample_photos_come_from_their_script(tmp_path: Path) -> None:
     """Draw them again: the same pixels, give or take what another Pillow or numpy may change."""
     from PIL import Image, ImageChops, ImageStat
 
-    assert run("tools.sample_photos", str(tmp_path)) == ""
+    assert run("tools", "samples", str(tmp_path)) == ""
     assert len(list(tmp_path.iterdir())) == 6
     for drawn in tmp_path.iterdir():
         copies = list(ROOT.glob(f"chapters/**/static/samples/{drawn.name}"))

@@ -29,7 +29,7 @@ from celery import shared_task
 from flask import current_app
 
 
-# TODO: the task needs itself (to try again), and a number of attempts
+# TODO: with bind=True the function gets its task first, for `retry`. How many attempts?
 @shared_task(name="tasks.order_frame")
 def order_frame(photo_id: str) -> int:
     """Order a frame for a photo, and return the frame's number."""

@@ -13,7 +13,7 @@ A photo that is still not published on some day is worth a letter to the lab's o
 | --- | --- |
 | the photo is published meanwhile: nothing | "not needed" |
 | else one letter, sent by `deliver` | "sent" |
-| it runs a second time: nothing more | "sent before" |
+| a reminder for this photo was sent before, on any day: nothing | "sent before" |
 
 `make check CHAPTER=03` reads the messages, and runs the task.
 """

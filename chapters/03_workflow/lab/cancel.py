@@ -9,6 +9,7 @@ from flask import current_app
 
 from lab.db import db
 from lab.models import Order
+from support import control
 from support.sending import SEND_ERRORS
 
 
@@ -17,7 +18,7 @@ def cancel_order(order: Order) -> None:
     order.cancelled_at = time.time()
     db.session.commit()
     with suppress(*SEND_ERRORS):  # without a broker, the row alone must do
-        current_app.extensions["celery"].control.revoke(order.id)
+        control.revoke(current_app.extensions["celery"], [order.id])
 
 
 def stop_if_cancelled(task: Task) -> None:

@@ -22,19 +22,25 @@ def count(self: Task) -> str:
 def clean_up(self: Task) -> str:
     """Delete the unfinished files that killed workers have left."""
     sizes = delete_unfinished(Path(current_app.config["DIR"]), older_than=3600)
-    return write_diary(self.name, f"{len(sizes)} files deleted, {sum(sizes):,} bytes.")
+    return write_diary(
+        self.name, f"Files deleted: {len(sizes)} ({sum(sizes):,} bytes)."
+    )
 
 
 @shared_task(name="tasks.report", bind=True)
 def report(self: Task) -> str:
     """Mail the statistics of the day, once: the letter's id is the day."""
     day = self.app.now().date()  # in the time zone of the setting `timezone`
-    to, subject = current_app.config["OWNER"], f"Report of {day}"
-    letter = Letter(id=f"report-{day}", to=to, subject=subject, text=statistics())
+    letter = Letter(
+        id=f"report-{day}",
+        to=current_app.config["OWNER"],
+        subject=f"Report of {day}",
+        text=statistics(),
+    )
     if not write_letter(letter):
         return write_diary(self.name, f"The report of {day} was written before.")
     deliver.delay(f"report-{day}")
-    return write_diary(self.name, f"The report of {day} goes to {to}.")
+    return write_diary(self.name, f"The report of {day} goes to {letter.to}.")
 
 
 def statistics() -> str:
@@ -43,4 +49,4 @@ def statistics() -> str:
         db.func.count(Photo.developed_at), db.func.count(Photo.published_at)
     )
     developed, published = db.session.execute(numbers).one()
-    return f"{developed} photos developed, {published} published."
+    return f"Photos developed: {developed}, published: {published}."

@@ -30,6 +30,7 @@ class EventListener:
     def __init__(self, celery_app: Celery) -> None:
         self.events: list[Event] = []
         self._app = celery_app
+        self._waits = 0
         self._ready = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -71,10 +72,15 @@ class EventListener:
     def _listen(self) -> None:
         with self._app.connection_for_read() as connection:
             receiver = self._app.events.Receiver(connection, handlers={"*": self._note})
-            receiver.on_consume_ready = lambda *_args, **_options: self._ready.set()
-            receiver.on_iteration = lambda: setattr(
-                receiver, "should_stop", self._stopped.is_set()
-            )
+
+            def before_each_wait() -> None:
+                """Be ready before the second wait: Redis subscribes in the first."""
+                self._waits += 1
+                if self._waits == 2:
+                    self._ready.set()
+                receiver.should_stop = self._stopped.is_set()
+
+            receiver.on_iteration = before_each_wait
             for _ in receiver.consume(wakeup=False, safety_interval=0.1):
                 pass
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from celery.exceptions import ChordError
 from PIL import UnidentifiedImageError
 
 Status = dict[str, Any]
@@ -29,7 +30,11 @@ def status_answer(
 
 def describe_error(error: object) -> dict[str, str]:
     """Return an error's type, and its text if everybody may read it."""
-    message = "The worker's log says more." if is_private(error) else str(error)
+    message = str(error)
+    if isinstance(error, ChordError):  # it quotes the error of a task before it
+        message = "A task before it failed: the status of that task says why."
+    elif is_private(error):
+        message = "The worker's log says more."
     return {"type": type(error).__name__, "message": message}
 
 

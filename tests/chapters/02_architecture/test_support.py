@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.exceptions import ChordError
 from kombu.exceptions import OperationalError
 from PIL import UnidentifiedImageError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -107,6 +108,15 @@ def test_an_errors_text_is_hidden_where_it_may_hold_secrets(
     assert is_private(error) is private
     assert described["type"] == type(error).__name__
     assert (described["message"] == "The worker's log says more.") is private
+    assert "secret" not in described["message"]
+
+
+def test_a_chords_error_doesnt_quote_the_error_of_a_task_before_it() -> None:
+    from support.status import describe_error
+
+    described = describe_error(ChordError("Dependency ID raised OSError('/home/me/secret')"))
+
+    assert described["type"] == "ChordError"
     assert "secret" not in described["message"]
 
 

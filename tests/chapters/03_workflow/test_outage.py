@@ -157,6 +157,9 @@ def expect_only_named_orders(before: Kept, after: Kept, said: str) -> None:
 def test_after_an_outage_all_goes_on_without_a_restart(any_api: Any, small_photo: bytes) -> None:
     api, lab = any_api, any_api.lab
     photo = api.developed(small_photo)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    orders = [api.publish(photo, tomorrow) for _ in range(2)]
+    assert api.cancel(orders[0]).status_code == 202  # its connection will be a dead one, too
     names = ["web", "worker", "beat", "mail"]
     processes = [lab.services[name].pid for name in names]
     lab.stop("broker")
@@ -167,6 +170,9 @@ def test_after_an_outage_all_goes_on_without_a_restart(any_api: Any, small_photo
         answer, seconds = timed(ask)
         expect_503(answer)
         assert seconds < REFUSED_WITHIN
+    answer, seconds = timed(lambda: api.cancel(orders[1]))
+    assert (answer.status_code, answer.json()["state"]) == (202, "REVOKED")
+    assert seconds < REFUSED_WITHIN
     lab.start("broker")
 
     # The first order may meet a connection that died.

@@ -317,7 +317,7 @@ def test_a_page_that_is_opened_later_shows_what_there_is(
         expect(lab_page.locator("#scheduled .when")).to_contain_text(", in 2 h")
         plans = ["every minute", "each hour at minute 15", "each day at 07:30"]
         expect(lab_page.locator("#schedule .when")).to_have_text(plans)
-        expect(lab_page.locator("#diary .text").last).to_contain_text("2 photos developed")
+        expect(lab_page.locator("#diary .text").last).to_contain_text("Photos developed: 2")
         lab_page.locator("#scheduled .cancel").click()
         expect(lab_page.locator("#scheduled li")).to_have_count(0)
     assert api.get(order)["state"] == "REVOKED"

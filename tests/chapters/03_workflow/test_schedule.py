@@ -218,7 +218,7 @@ def test_a_report_that_is_asked_for_twice_is_one_letter(
     wait_until(lambda: reports() == had + 1, "the report")
     [letter] = api.letters(OWNER)
     assert letter["subject"] == f"Report of {today}"
-    assert letter["text"].rstrip().endswith(" published.")
+    assert letter["text"].startswith("Photos developed: ")
     assert letter["has_print"] is False
 
 
@@ -226,7 +226,7 @@ def test_a_report_that_is_asked_for_twice_is_one_letter(
 def test_statistics_count_what_was_developed(api: Any, celery: Celery, small_photo: bytes) -> None:
     def developed() -> int:
         text = said(api, celery, "tasks.count")
-        found = re.fullmatch(r"(\d+) photos developed, \d+ published\.", text)
+        found = re.fullmatch(r"Photos developed: (\d+), published: \d+\.", text)
         assert found
         return int(found[1])
 
@@ -245,10 +245,10 @@ def test_cleaning_up_deletes_only_what_is_unfinished_and_old(api: Any, celery: C
         (folder / name).write_bytes(bytes(600_000))
         os.utime(folder / name, (time.time() - age * 3600,) * 2)
     try:
-        assert said(api, celery, "tasks.clean_up") == "2 files deleted, 1,200,000 bytes."
+        assert said(api, celery, "tasks.clean_up") == "Files deleted: 2 (1,200,000 bytes)."
         left = [name for name in hours if (folder / name).exists()]
         assert left == ["new.part", "old.jpg"]
-        assert said(api, celery, "tasks.clean_up") == "0 files deleted, 0 bytes."
+        assert said(api, celery, "tasks.clean_up") == "Files deleted: 0 (0 bytes)."
     finally:
         for name in hours:
             (folder / name).unlink(missing_ok=True)

@@ -151,6 +151,7 @@ def test_a_killed_process_fails_its_photo_and_the_album_says_so(
 
     found = api.until(album, "FAILURE", seconds=60)
     assert found["error"]["type"] == "ChordError"
-    assert "WorkerLostError" in found["error"]["message"]
+    assert found["error"]["message"].startswith("A task before it failed")
+    assert "WorkerLostError" in {part["error"]["type"] for part in found["orders"] if part["error"]}
     api.order(album)
     assert api.until(album, "SUCCESS", seconds=90)["error"] is None

@@ -86,7 +86,7 @@ function inAWhile(ms) {
 }
 
 const times = (number) => ["never", "once", "twice"][number] ?? `${number} times`;
-const reason = ({ type, message }) => (message ? `${type}: ${message}` : type);
+const reason = ({ type, message }) => (message ? `${type}: ${message.replace(/\.$/, "")}` : type);
 
 // --- photos ----------------------------------------------------------------------------------------
 
