@@ -172,6 +172,7 @@ def prove(browser: Browser, made: Path, size: ViewportSize) -> str:
         return opened.locator(".slides").text_content() or ""
 
 
+@pytest.mark.slow
 @each_size
 def test_a_browser_shows_all_of_each_slide(
     trial: Path, tmp_path: Path, browser: Browser, size: ViewportSize
@@ -180,6 +181,7 @@ def test_a_browser_shows_all_of_each_slide(
     assert "What you see" in prove(browser, made, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_plot_is_described_to_who_cant_see_it(notebook: Path, tmp_path: Path) -> None:
     (made,) = slides.write([notebook], tmp_path)
@@ -188,6 +190,7 @@ def test_each_plot_is_described_to_who_cant_see_it(notebook: Path, tmp_path: Pat
     assert all(len(words) > 20 and words.endswith(".") for words in found), found
 
 
+@pytest.mark.slow
 def test_a_full_slide_becomes_smaller_before_it_scrolls(tmp_path: Path, browser: Browser) -> None:
     lines = "\n".join(f"- point {number}" for number in range(15))
     path = saved(tmp_path, new_markdown_cell(lines, metadata=marked("slide")))
@@ -198,6 +201,7 @@ def test_a_full_slide_becomes_smaller_before_it_scrolls(tmp_path: Path, browser:
         assert opened.evaluate("getComputedStyle(document.querySelector('li')).fontSize") == "18px"
 
 
+@pytest.mark.slow
 def test_a_plot_that_is_not_wide_has_its_text_at_the_right(
     tmp_path: Path, browser: Browser
 ) -> None:

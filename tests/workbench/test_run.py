@@ -205,6 +205,7 @@ def test_ctrl_c_leaves_nothing_of_rabbitmq(tmp_path: Path) -> None:
     assert run.process_tree() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_other_signals_end_it_too_even_while_it_starts(tmp_path: Path, number: int) -> None:
     """A killed run can't stop anything any more: its guard does."""

@@ -124,6 +124,7 @@ def web(
         yield address, tmp_path
 
 
+@pytest.mark.slow
 @ways
 @pytest.mark.parametrize(("broker", "part"), CASES)
 def test_an_outage_is_said_in_time_and_leaves_nothing(

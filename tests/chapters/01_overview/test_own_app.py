@@ -51,6 +51,7 @@ def own_app(redis_lab: ChapterRun, tmp_path_factory: pytest.TempPathFactory) -> 
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.slow
 def test_it_answers_202_and_then_the_result(
     own_app: str, client: httpx.Client, final_status: Callable[..., Any]
 ) -> None:

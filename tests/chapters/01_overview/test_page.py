@@ -56,6 +56,7 @@ def expect_loaded(lab_page: Page, way: str) -> None:
 # --- the two ways --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_other_visitor_waits_one_way_and_not_the_other(
     lab: ChapterRun, browser: Browser, size: ViewportSize
 ) -> None:

@@ -30,6 +30,7 @@ def rpc(lab: ChapterRun) -> Iterator[Celery]:
     del lab.services["rpc"]
 
 
+@pytest.mark.slow
 def test_rpc_results_reach_only_the_thread_that_sent(lab: ChapterRun, rpc: Celery) -> None:
     result = rpc.send_task("tasks.my_task", [2, 3])
     words = f"{result.id}] succeeded"

@@ -118,6 +118,7 @@ def outage(lab: ChapterRun, server: str, way: str) -> Iterator[None]:
 # --- servers that are stopped, paused, and come back ---------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_recovers(
     any_lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_stopped_broker_is_a_503_that_leaves_nothing_and_recovers(
     assert lab.services["web"].pid == web, "without a restart"
 
 
+@pytest.mark.slow
 def test_the_list_answers_while_orders_are_refused(
     database_lab: ChapterRun, client: httpx.Client, small_photo: bytes, final_status: FinalStatus
 ) -> None:

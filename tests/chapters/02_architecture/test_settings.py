@@ -58,6 +58,7 @@ def test_what_the_caller_gives_beats_all_of_them(
     assert (settings.task_default_queue, settings.task_time_limit) == ("mine", 90)
 
 
+@pytest.mark.slow
 def test_a_nested_variable_reaches_the_worker() -> None:
     """The worker is where it matters: it gives messages back after this time."""
     code = "import json, make_celery; print(json.dumps(make_celery.flask_app.config['CELERY']))"

@@ -58,6 +58,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Service
         yield f"http://127.0.0.1:{port}", redis
 
 
+@pytest.mark.slow
 def test_the_worker_counts_what_was_sent(app: tuple[str, Service], client: httpx.Client) -> None:
     address, _ = app
     answer = client.post(f"{address}/texts", content="commit, then send")
@@ -84,6 +85,7 @@ def test_without_redis_the_answer_is_a_503_soon(
     assert answer.elapsed.total_seconds() < 2
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass_with_a_worker_in_their_process(tmp_path: Path) -> None:
     shutil.copytree(YOURS, tmp_path / "app")
     own_settings = ["-c", "/dev/null", "--rootdir", ".", "-p", "no:cacheprovider"]

@@ -77,6 +77,7 @@ def bare(lab: ChapterRun, tmp_path: Path) -> Iterator[str]:
     del lab.services["bare"]
 
 
+@pytest.mark.slow
 def test_a_celery_app_apart_from_the_factory_runs_tasks_in_no_context(
     celery: Celery, bare: str
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_photo_is_planned_once_and_the_first_time_it_is_published_counts(
     assert results == [{"published_at": published_at(api, photo)}] * 2
 
 
+@pytest.mark.slow
 def test_what_was_cancelled_isnt_done_by_a_worker_that_starts_later(
     api: Any, small_photo: bytes
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_worker_that_is_restarted_doesnt_do_what_was_cancelled(
     assert api.get(order)["state"] == "REVOKED"
 
 
+@pytest.mark.slow
 def test_a_revoked_task_is_held_until_its_time(api: Any, run: Run, small_photo: bytes) -> None:
     """`inspect scheduled` goes on listing it: the worker drops it when it is due."""
     photo = api.developed(small_photo)
@@ -135,6 +137,7 @@ def test_a_revoked_task_is_held_until_its_time(api: Any, run: Run, small_photo: 
 # --- aware times, naive times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "shown"),
     [

@@ -90,6 +90,7 @@ def test_a_server_that_refuses_is_asked_again_until_it_accepts(
     assert [letter["copies"] for letter in api.letters(addressee)] == [1]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_gets_the_letter_when_it_is_back(
     api: Any, photo: Any, addressee: str
 ) -> None:

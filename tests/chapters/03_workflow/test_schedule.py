@@ -264,6 +264,7 @@ with time_machine.travel("2026-12-31T23:30:00+00:00"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("timezone", "day"),
     [("UTC", "2026-12-31"), ("Europe/Berlin", "2027-01-01"), ("America/New_York", "2026-12-31")],

@@ -47,6 +47,7 @@ def test_an_album_that_waits_is_cancelled_at_once_and_nothing_of_it_is_done(
     assert list((api.lab.folder / "lab/prints").glob(f"{found['photos'][0]['id']}/*")) == []
 
 
+@pytest.mark.slow
 def test_cancelled_in_the_middle_photos_in_work_are_finished_and_nothing_else_is(
     api: Any, sample_photo: bytes
 ) -> None:
@@ -86,6 +87,7 @@ def test_an_album_that_was_ordered_twice_is_cancelled_as_often(
     expect_cancelled(api.get(album))
 
 
+@pytest.mark.slow
 def test_cancelled_after_the_last_photo_has_begun_the_body_doesnt_run(
     api: Any, sample_photo: bytes
 ) -> None:

@@ -104,6 +104,7 @@ def test_by_keyboard_an_album_is_made_and_published_on_a_narrow_dark_page(
         expect(card).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_sheet_of_few_photos_is_shown_whole(
     empty_lab: ChapterRun, browser: Browser, small_photo: bytes
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_packing_that_is_cancelled_stops_soon_and_leaves_nothing(api: Any, alb
     assert found["state"] == "SUCCESS", "the album itself is as it was"
 
 
+@pytest.mark.slow
 def test_a_packing_that_is_cancelled_begins_anew_when_it_is_ordered_again(
     api: Any, album: str
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_packing_that_is_cancelled_begins_anew_when_it_is_ordered_again(
     assert seen[0] <= 1
 
 
+@pytest.mark.slow
 def test_revoke_does_nothing_to_a_task_that_runs(api: Any, album: str, celery: Celery) -> None:
     order = begun_packing(api, album)
     answers = celery.control.revoke(order[7:], reply=True, limit=1)

@@ -34,6 +34,7 @@ def thumbnails(lab: ChapterRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
     module.app.close()
 
 
+@pytest.mark.slow
 def test_the_workflow_to_take_home(thumbnails: Any, lab: ChapterRun) -> None:
     page = thumbnails.order_page(["lake", "broken", "dunes"], "Trip")
     assert page.get(timeout=20) == "Trip: small lake, small dunes"
