@@ -55,6 +55,7 @@ def test_a_python_that_lacks_venv_is_one_sentence(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_lock_that_cant_be_installed_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

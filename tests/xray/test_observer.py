@@ -204,8 +204,7 @@ def test_nothing_is_lost_and_nothing_touched(deployment: Deployment) -> None:
     """The X-ray logs in as somebody who may read all, and write only to get workers' replies."""
     deployment.notes.write_text("")
     rules = (
-        "%R~* ~*.reply.celery.pidbox* ~_kombu.binding* ~workbench.* &* "
-        "+@all -@admin -@dangerous +info"
+        "%R~* ~*.reply.celery.pidbox* ~_kombu.binding* ~xray.* &* +@all -@admin -@dangerous +info"
     )
     deployment.redis.execute_command(f"ACL SETUSER looker on >secret {rules}")
     deployment.redis.execute_command("ACL LOG RESET")

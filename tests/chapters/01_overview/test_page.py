@@ -89,6 +89,7 @@ def test_both_ways_count_from_the_press(lab: ChapterRun, browser: Browser) -> No
         assert times[2] > 2 * times[0], "the third has waited for the first two"
 
 
+@pytest.mark.slow
 def test_half_a_photo_is_said_in_words(
     lab: ChapterRun, browser: Browser, tmp_path: Path, small_photo: bytes
 ) -> None:
@@ -115,6 +116,7 @@ def test_no_photo_chosen_is_said(lab: ChapterRun, browser: Browser) -> None:
 # --- a reload, and what hangs --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_after_a_reload_the_background_prints_are_there(
     lab: ChapterRun, browser: Browser, tmp_path: Path, small_photo: bytes
 ) -> None:

@@ -129,6 +129,7 @@ def test_whom_an_idle_connection_blocks(server: tuple[str, tuple[bool, bool]]) -
     assert (waited >= 1.5) == blocks, f"waited {waited:.2f} s"
 
 
+@pytest.mark.slow
 def test_the_chapters_own_server_blocks_and_an_idle_connection_changes_nothing(
     lab: ChapterRun, sample_photo: bytes
 ) -> None:

@@ -169,6 +169,7 @@ def test_my_task_adds_two_numbers(
     assert (status["task"], status["result"], status["print"]) == ("tasks.my_task", total, None)
 
 
+@pytest.mark.slow
 def test_success_never_comes_before_the_print(
     lab: ChapterRun, client: httpx.Client, small_photo: bytes
 ) -> None:

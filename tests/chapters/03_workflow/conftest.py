@@ -57,7 +57,7 @@ def mended(chapter_run: ChapterRun) -> Iterator[ChapterRun]:
 
 def worker_answers(chapter_run: ChapterRun) -> bool:
     """Start what was stopped, and ask the worker. One that held a task for later may be ending."""
-    with suppress(ProcessDiedError, OperationalError, redis.RedisError):
+    with suppress(ProcessDiedError, OperationalError, redis.RedisError, OSError):
         chapter_run.start_all()
         return bool(Celery(broker=chapter_run.broker_url).control.ping(timeout=1, limit=1))
     return False

@@ -220,6 +220,7 @@ except TypeError as error:
 """
 
 
+@pytest.mark.slow
 def test_each_way_of_sending_sends_the_same(run: Run) -> None:
     assert run(f"python - <<'END'{SAME}END") == "[5, 5, 5, 5, 5, 5] 5\n"
 

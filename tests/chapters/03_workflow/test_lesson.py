@@ -74,6 +74,7 @@ def test_the_shortest_start_sends_for_later(run: Callable[..., str]) -> None:
     assert run(f"PYTHONPATH={YOURS} python -m later") == ""
 
 
+@pytest.mark.slow
 def test_the_monday_entry_is_said_in_words(run: Callable[..., str]) -> None:
     show = "from support.schedules import describe_schedule as say; print(say(entry['schedule']))"
     said = run(

@@ -128,6 +128,7 @@ def test_a_server_that_refuses_for_good_is_not_asked_again(api: Any, photo: Any)
 # --- a server that accepts letters and denies it
 
 
+@pytest.mark.slow
 def test_a_letter_whose_arrival_is_denied_arrives_again(
     api: Any, photo: Any, addressee: str
 ) -> None:
@@ -169,6 +170,7 @@ def test_the_waits_double_up_to_a_minute_and_jitter_takes_any_part_of_them() -> 
     assert {min(waits) for waits in drawn} == {0}
 
 
+@pytest.mark.slow
 def test_the_task_waits_as_its_decorator_says(run: Callable[..., str]) -> None:
     names = ["max_retries", "retry_backoff", "retry_backoff_max", "retry_jitter"]
     shown = ", ".join(f"deliver.{name}" for name in names)

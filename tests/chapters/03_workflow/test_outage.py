@@ -157,9 +157,6 @@ def expect_only_named_orders(before: Kept, after: Kept, said: str) -> None:
 def test_after_an_outage_all_goes_on_without_a_restart(any_api: Any, small_photo: bytes) -> None:
     api, lab = any_api, any_api.lab
     photo = api.developed(small_photo)
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    orders = [api.publish(photo, tomorrow) for _ in range(2)]
-    assert api.cancel(orders[0]).status_code == 202  # its connection will be a dead one, too
     names = ["web", "worker", "beat", "mail"]
     processes = [lab.services[name].pid for name in names]
     lab.stop("broker")
@@ -170,15 +167,29 @@ def test_after_an_outage_all_goes_on_without_a_restart(any_api: Any, small_photo
         answer, seconds = timed(ask)
         expect_503(answer)
         assert seconds < REFUSED_WITHIN
-    answer, seconds = timed(lambda: api.cancel(orders[1]))
-    assert (answer.status_code, answer.json()["state"]) == (202, "REVOKED")
-    assert seconds < REFUSED_WITHIN
     lab.start("broker")
 
     # The first order may meet a connection that died.
     wait_until(lambda: api.upload(small_photo).status_code == 202, "an order to be accepted")
     api.until(api.write(photo, "you@example.com"), "SUCCESS", seconds=40)
     assert [lab.services[name].pid for name in names] == processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("any_lab", ["rabbitmq-redis"], indirect=True)
+def test_over_a_connection_that_died_cancelling_ends_in_time(
+    any_api: Any, small_photo: bytes
+) -> None:
+    """Celery's own `control.revoke` would try for ever."""
+    photo = any_api.developed(small_photo)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert any_api.cancel(any_api.publish(photo, tomorrow)).status_code == 202
+    order = any_api.publish(photo, tomorrow)
+    any_api.lab.stop("broker")
+    answer, seconds = timed(lambda: any_api.cancel(order))
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "REVOKED")
+    assert seconds < REFUSED_WITHIN
 
 
 @pytest.mark.slow

@@ -70,6 +70,7 @@ def beat(app: Celery, start: datetime, **length: float) -> Sent:
 # --- through the days
 
 
+@pytest.mark.slow
 def test_in_a_day_each_task_is_sent_as_often_as_it_should() -> None:
     start = datetime(2026, 12, 24, tzinfo=UTC)
     sent = beat(beat_app(), start, hours=24)

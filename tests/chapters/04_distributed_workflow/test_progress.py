@@ -49,6 +49,7 @@ def done(api: Any, order: str) -> int:
 # --- how far it is -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_packing_says_how_far_it_is(api: Any, album: str) -> None:
     order = api.pack(album)
     seen: list[dict[str, Any]] = []

@@ -116,6 +116,7 @@ def test_a_photo_that_comes_late_is_for_the_next_time(
     assert sheet_of(api, found).size == (4 * COLUMN + MARGIN, ROW + MARGIN), "one row of four"
 
 
+@pytest.mark.slow
 def test_progress_rises_to_the_total(api: Any, small_photo: bytes) -> None:
     album = api.new_album(*[small_photo] * 12)
     api.order(album)
@@ -148,6 +149,7 @@ def test_an_album_ordered_several_times_at_once_is_finished(api: Any, small_phot
 # --- the same, as simple as it can be ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_simple_chord_publishes_an_album(api: Any, small_photo: bytes, run: Run) -> None:
     album = api.new_album(small_photo, small_photo)
     printed = run(f"python simple_chord.py {album.removeprefix('/albums/')}")
@@ -272,6 +274,7 @@ def test_rpc_has_no_chords() -> None:
 # --- the sheet as a file -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sheet_has_rows_and_columns_enough(package: ModuleType, tmp_path: Path) -> None:
     from support import contact_sheet
 
