@@ -66,7 +66,7 @@ def run(chapter_name: str, port: int, broker: str, backend: str, folder: Path | 
     xray = xray_process.add_to(chapter_run)
     names = [*chapter_run.services, "workbench"]
     with quiet_end(), chapter_run:
-        second_terminal = control.Control(chapter_run, RUNS)
+        second_terminal = control.Control(chapter_run, RUNS, xray)
         try:
             chapter_run.log.wait_until_quiet(QUIET, deadline=2)
             chapter_run.log.print_held(names)  # above the addresses, which are to stay in sight

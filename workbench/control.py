@@ -39,19 +39,25 @@ class Address:
     env: dict[str, str]
     port: int
     key: str
+    xray: str = ""  # its X-ray's address, if it has one
 
 
 class Control:
     """Carries out the commands of a second terminal, one at a time."""
 
-    def __init__(self, chapter_run: "ChapterRun", folder: Path) -> None:
+    def __init__(self, chapter_run: "ChapterRun", folder: Path, xray: str | None = None) -> None:
         self.chapter_run = chapter_run
         key = secrets.token_hex(16)
         self._key = key.encode()
         self._listener = Listener(("127.0.0.1", 0))
-        port = self._listener.address[1]
         address = Address(
-            os.getpid(), chapter_run.chapter.name, chapter_run.url, chapter_run.env, int(port), key
+            pid=os.getpid(),
+            chapter=chapter_run.chapter.name,
+            url=chapter_run.url,
+            env=chapter_run.env,
+            port=int(self._listener.address[1]),
+            key=key,
+            xray=xray or "",
         )
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{os.getpid()}.json"
@@ -90,12 +96,19 @@ class Control:
             "start": self.chapter_run.start,
             "kill": self.chapter_run.kill,
         }
+        if verb == "start" and self._runs(name):
+            self.chapter_run.log.add(name, "-- was running already --")
+            return True, f"{name} is running already: there was nothing to start"
         try:
             verbs[verb](name)
         except click.ClickException as error:
             return False, error.format_message()
         self.chapter_run.log.add(name, f"-- {DONE[verb]} --")
         return True, f"{name} {DONE[verb]}"
+
+    def _runs(self, name: str) -> bool:
+        service = self.chapter_run.services.get(name)
+        return service is not None and service.running()
 
 
 def tell(folder: Path, port: str | None, verb: str, name: str) -> str:

@@ -24,6 +24,7 @@ from workbench.probes import free_port
 from workbench.service import Service
 
 XRAY = {"-m", "xray"}
+NOTHING_TO_START = "web is running already: there was nothing to start\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,9 @@ def test_what_processes_say_while_they_start_is_above_the_addresses(run: Run) ->
     """Whatever comes after `Ready`, in a terminal of 24 lines, pushes the addresses out of it."""
     before = len(run.said.splitlines())
     run.tell("start", "web")
-    run.read_until("-- started --")
+    run.read_until("-- was running already --")
     _empty, said = run.said.splitlines()[before:]
-    assert "-- started --" in said, "nothing was said in between"
+    assert "-- was running already --" in said, "nothing was said in between"
     assert re.search("Serving on http://127", run.said[: run.said.index("The same by hand")])
 
 
@@ -130,7 +131,13 @@ def test_a_second_terminal_runs_a_command_where_the_chapter_runs(run: Run) -> No
 def test_a_silent_neighbour_doesnt_keep_a_second_terminal_waiting(run: Run) -> None:
     (address,) = control.runs(run.var / "runs")
     with socket.create_connection(("127.0.0.1", address.port)):
-        assert run.tell("start", "web").stdout == "web started\n"
+        assert run.tell("start", "web").stdout == NOTHING_TO_START
+
+
+def test_what_runs_isnt_started_again(run: Run) -> None:
+    before = {process.pid for process in run.process_tree()}
+    assert run.tell("start", "web").stdout == NOTHING_TO_START
+    assert before <= {process.pid for process in run.process_tree()}
 
 
 def test_a_process_that_dies_is_reported_and_the_rest_goes_on(run: Run) -> None:
