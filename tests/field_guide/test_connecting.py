@@ -1,9 +1,15 @@
 """The field guide's entries about programs that don't find, or don't hear, each other."""
 
+import asyncio
 import contextlib
+import os
 import socket
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -361,3 +367,167 @@ def test_amqpexceptionsaccessrefused(small: Project, words: Words, rabbitmq_url:
     small.run("python send.py", CELERY_BROKER_URL=rabbitmq_url)
     with small.worker(CELERY_BROKER_URL=rabbitmq_url.replace("guest:guest@", "")) as mended:
         expect_gone_where_it_works(words, mended)
+
+
+def test_you_cant_write_against_a_read_only_replica(
+    small: Project, words: Words, redis_url: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    with redis_at(port, tmp_path / "redis"), Redis.from_url(redis_url) as replica:
+        try:
+            replica.replicaof("127.0.0.1", port)
+            words.expect_in(small.run("python send.py"))
+            ended = small.run(f"timeout 30 {WORKER.removeprefix('exec ')}; echo ended: $?")
+            assert "ended: 1" in ended
+            primary = small.run(
+                "python send.py",
+                CELERY_BROKER_URL=f"redis://127.0.0.1:{port}/0",
+                CELERY_RESULT_BACKEND=f"redis://127.0.0.1:{port}/1",
+            )
+        finally:
+            replica.replicaof("no", "one")
+    alone = small.run("python send.py")
+    for mended in (primary, alone):
+        assert "sent: " in mended
+        words.expect_gone_from(mended)
+
+
+OLD_WORKERS = 5  # more than the connections of a program that sends
+
+
+def test_max_number_of_clients_reached(small: Project, words: Words, redis_url: str) -> None:
+    small.env.pop("CELERY_RESULT_BACKEND")
+    with Redis.from_url(redis_url, single_connection_client=True) as first:
+        most = first.config_get("maxclients")["maxclients"]
+        first.config_set("maxclients", len(first.client_list()) + OLD_WORKERS)
+        try:
+            with contextlib.ExitStack() as old_workers:
+                for _ in range(OLD_WORKERS):
+                    one = Redis.from_url(redis_url, single_connection_client=True)
+                    old_workers.enter_context(one).ping()
+                words.expect_in(small.run("python send.py"))
+            stopped = small.run("python send.py")
+        finally:
+            first.config_set("maxclients", most)
+        more = small.run("python send.py")
+    for mended in (stopped, more):
+        assert "sent: " in mended
+        words.expect_gone_from(mended)
+
+
+@pytest.fixture
+def redis_with_tls(redis_url: str, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Put TLS before the Redis; return the address, without a scheme, and the certificate."""
+    certificate, key = tmp_path / "ours.pem", tmp_path / "key.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=redis -addext"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    words = [*make.split(), "subjectAltName=IP:127.0.0.1", *files]
+    subprocess.run(words, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(tls_before(urlsplit(redis_url).port, context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", certificate
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        server.close()
+        loop.close()
+
+
+async def tls_before(port: int | None, context: ssl.SSLContext) -> asyncio.Server:
+    """Start a server that speaks TLS, and passes all that it is told on to a port."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_redis, to_redis = await asyncio.open_connection("127.0.0.1", port)
+        both = pass_on(reader, to_redis), pass_on(from_redis, writer)
+        await asyncio.gather(*both, return_exceptions=True)
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+
+
+def test_a_rediss_url_must_have_parameter_ssl_cert_reqs(
+    small: Project, words: Words, redis_with_tls: tuple[str, Path]
+) -> None:
+    address, certificate = redis_with_tls
+    broker, backend = (f"rediss://{address}/{number}" for number in (0, 1))
+    names = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+    words.expect_in(small.run("python send.py", **dict(zip(names, (broker, backend), strict=True))))
+
+    how = f"?ssl_cert_reqs=required&ssl_ca_certs={certificate}"
+    mended = dict(zip(names, (broker + how, backend + how), strict=True))
+    small.run("python send.py", **mended)
+    with small.worker(**mended) as worker:
+        expect_gone_where_it_works(words, worker)
+
+
+def test_inequivalent_arg_x_max_priority(small: Project, words: Words, rabbitmq_url: str) -> None:
+    small.env["CELERY_BROKER_URL"] = rabbitmq_url
+    small.run("python send.py")
+    with small.worker() as worker:
+        worker.expect("succeeded in")
+    small.write("tasks.py", DEVELOP + "\n\napp.conf.task_queue_max_priority = 10\n")
+    words.expect_in(small.run("python send.py"))
+    another = (
+        DEVELOP + "\n\napp.conf.update(task_queue_max_priority=10, task_default_queue='photos')\n"
+    )
+    small.write("another.py", another)
+    renamed = small.run("python -c 'from another import develop; print(develop.delay(1))'")
+    words.expect_gone_from(renamed)
+    assert "Traceback" not in renamed
+    small.run("celery -A tasks amqp queue.delete celery")
+    assert "sent: " in small.run("python send.py")
+    with small.worker() as worker:
+        expect_gone_where_it_works(words, worker)
+
+
+CONTROL = "celery -A tasks control {} celery"
+ACTIVE_QUEUES = "celery -A tasks inspect active_queues"
+
+
+def test_empty_where_celery_inspect_active_queues_should_name_a_queue(
+    small: Project, words: Words
+) -> None:
+    with small.worker() as worker:
+        small.run(CONTROL.format("cancel_consumer"))
+        words.expect_in(asked_until(small, ACTIVE_QUEUES, "- empty -"))
+        small.run("python send.py")
+        small.run(CONTROL.format("add_consumer"))
+        worker.expect("succeeded in")
+        words.expect_gone_from(asked_until(small, ACTIVE_QUEUES, "'name': 'celery'"))
+        small.run(CONTROL.format("cancel_consumer"))
+        worker.expect("Canceling queue")
+        small.run("python send.py")
+    with small.worker() as restarted:
+        expect_gone_where_it_works(words, restarted)
+
+
+def test_name_celeryxray_in_celery_inspect_active_queues(small: Project, words: Words) -> None:
+    port = free_port()
+    facts = f"exec curl -sN http://127.0.0.1:{port}/facts"
+    name = socket.gethostname()
+    press = (
+        f"curl -s http://127.0.0.1:{port}/controls -H 'Content-Type: application/json' "
+        f'-d \'{{"do": "%s", "worker": "celery@{name}"}}\''
+    )
+    with small.worker() as worker:
+        xray = f"exec python -m xray --port {port} --run {os.getpid()}"
+        root = str(Path(__file__).parents[2])
+        with (
+            small.terminal(xray, answers_http(port), PYTHONPATH=root),
+            small.terminal(facts),
+        ):
+            asked_until(small, press % "pause", '"done"')
+            words.expect_in(asked_until(small, ACTIVE_QUEUES, ".xray."))
+            small.run("python send.py")
+            asked_until(small, press % "resume", '"done"')
+            worker.expect("succeeded in")
+            words.expect_gone_from(asked_until(small, ACTIVE_QUEUES, "'name': 'celery'"))

@@ -4,6 +4,7 @@ import pytest
 
 from tests.field_guide.guide import Words
 from tests.field_guide.project import Project
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -406,3 +407,178 @@ def test_object_of_type_coroutine_is_not_json_serializable(project: Project, wor
         with project.worker(f"celery -A tasks worker -P {pool} -c 2") as terminal:
             assert "lake is developed" in project.python(order)
             words.expect_gone_from(terminal.screen)
+
+
+COUNTS_IN_PROCESSES = """
+        import multiprocessing
+
+        from celery import Celery, group
+
+        app = Celery("tasks")
+
+        @app.task
+        def develop(photo):
+            return f"{photo} is developed"
+
+        @app.task
+        def develop_all(photos):
+            with multiprocessing.Pool(2) as pool:
+                return pool.map(str.upper, photos)
+        """
+
+
+def test_daemonic_processes_are_not_allowed_to_have_children(
+    project: Project, words: Words
+) -> None:
+    project.write("tasks.py", COUNTS_IN_PROCESSES)
+    order = 'print(develop_all.delay(["lake", "dunes"]).get(timeout=30))'
+    with project.worker("celery -A tasks worker -c 2"):
+        words.expect_in(project.python(order))
+        each = 'group(develop.s(photo) for photo in ["lake", "dunes"]).delay()'
+        screen = project.python(f"print({each}.get(timeout=30))")
+    assert "dunes is developed" in screen
+    words.expect_gone_from(screen)
+    with project.worker("celery -A tasks worker -P threads"):
+        screen = project.python(order)
+    assert "DUNES" in screen
+    words.expect_gone_from(screen)
+
+
+ONE_CLIENT_FOR_ALL = """
+        import asyncio
+        import os
+
+        import redis.asyncio
+        from celery import Celery
+
+        app = Celery("tasks")
+        address = os.environ["CELERY_RESULT_BACKEND"]
+        client = redis.asyncio.from_url(address)
+
+        async def count():
+            return await client.incr("photos")
+
+        @app.task
+        def develop(photo):
+            return f"{photo} is number {asyncio.run(count())}"
+        """
+A_CLIENT_FOR_EACH = """
+        async def count():
+            async with redis.asyncio.from_url(address) as client:
+                return await client.incr("photos")
+"""
+ITS_SYNCHRONOUS_CLIENT = """
+        @app.task
+        def develop(photo):
+            with redis.Redis.from_url(address) as client:
+                return f"{photo} is number {client.incr('photos')}"
+        """
+
+
+def test_event_loop_is_closed_at_the_second_task(project: Project, words: Words) -> None:
+    order = 'print(develop.delay("lake").get(timeout=30))'
+    project.write("tasks.py", ONE_CLIENT_FOR_ALL)
+    with project.worker():
+        assert "lake is number 1" in project.python(order)
+        words.expect_in(project.python(order))
+    whole, _, task = ONE_CLIENT_FOR_ALL.partition("        @app.task")
+    start = whole.partition("        client =")[0]
+    for mended in (
+        f"{start}{A_CLIENT_FOR_EACH}\n        @app.task{task}",
+        start + ITS_SYNCHRONOUS_CLIENT,
+    ):
+        project.write("tasks.py", mended)
+        with project.worker():
+            screen = project.python(order) + project.python(order)
+        assert screen.count("lake is number") == 2
+        words.expect_gone_from(screen)
+
+
+BROKEN_PHOTO = """
+        from celery import Celery
+
+        app = Celery("tasks")
+
+        class BrokenPhotoError(Exception):
+            def __init__(self, photo, reason):
+                super().__init__(f"{photo}: {reason}")
+
+        @app.task
+        def develop(photo):
+            raise BrokenPhotoError(photo, "too short")
+        """
+PASSES_ALL_ON = """                super().__init__(photo, reason)
+
+            def __str__(self):
+                return "{}: {}".format(*self.args)
+"""
+CATCH = """
+    from tasks import BrokenPhotoError, develop
+
+    try:
+        develop.delay("half.jpg").get(timeout=30)
+    except BrokenPhotoError as error:
+        print("caught:", error)
+    """
+
+
+def test_unpickleableexceptionwrapper(project: Project, words: Words) -> None:
+    project.write("catch.py", CATCH)
+    project.write("tasks.py", BROKEN_PHOTO)
+    with project.worker("celery -A tasks worker -c 1"):
+        words.expect_in(project.run("python catch.py"))
+    once = '                super().__init__(f"{photo}: {reason}")\n'
+    project.write("tasks.py", BROKEN_PHOTO.replace(once, PASSES_ALL_ON))
+    with project.worker("celery -A tasks worker -c 1"):
+        screen = project.run("python catch.py")
+    assert "caught: half.jpg: too short" in screen
+    words.expect_gone_from(screen)
+
+
+WRITES_BEFORE_IT_WORKS = """
+        import sqlite3
+        import time
+        from contextlib import closing
+        from pathlib import Path
+
+        from celery import Celery
+
+        app = Celery("tasks")
+
+        def enlarge(photo):
+            Path(f"{photo}.begun").touch()
+            while not Path(f"{photo}.finish").exists():
+                time.sleep(0.1)
+
+        @app.task
+        def develop(photo):
+            with closing(sqlite3.connect("photos.sqlite")) as database, database:
+                database.execute("CREATE TABLE IF NOT EXISTS photo (name)")
+                database.execute("INSERT INTO photo VALUES (?)", [photo])
+                enlarge(photo)
+            return f"{photo} is developed"
+        """
+
+
+def test_database_is_locked(project: Project, words: Words) -> None:
+    order = 'print(develop.delay("dunes").get(timeout=30))'
+    begin = 'develop.delay("lake")'
+    slow = "                enlarge(photo)\n"
+    writes_later = WRITES_BEFORE_IT_WORKS.replace(slow, "").replace(
+        "            with closing", "            enlarge(photo)\n            with closing"
+    )
+    (project.folder / "dunes.finish").touch()
+    screens = []
+    for code in (WRITES_BEFORE_IT_WORKS, writes_later):
+        project.write("tasks.py", code)
+        with project.worker("celery -A tasks worker -c 2") as terminal:
+            project.python(begin)
+            wait_until((project.folder / "lake.begun").exists, "the first task works", 30)
+            screens.append(project.python(order))
+            (project.folder / "lake.finish").touch()
+            terminal.expect("lake is developed")
+        for name in ("lake.begun", "lake.finish"):
+            (project.folder / name).unlink()
+    words.expect_in(screens[0])
+    assert "dunes is developed" in screens[1]
+    words.expect_gone_from(screens[1])

@@ -458,3 +458,66 @@ def test_starting_chords_requires_a_result_backend_to_be_configured(
         screen = project.python(f"print({order}.get(timeout=30))")
         terminal.expect("an album of 2")
     words.expect_gone_from(screen)
+
+
+ANSWERS = """
+    from flask import Flask
+
+    from tasks import develop
+
+    app = Flask(__name__)
+
+
+    @app.post("/object")
+    def answer_object():
+        return {"task": develop.delay("lake")}
+
+
+    @app.post("/id")
+    def answer_id():
+        return {"id": develop.delay("lake").id}
+"""
+
+
+def test_object_of_type_asyncresult_is_not_json_serializable(
+    project: Project, words: Words
+) -> None:
+    project.write("tasks.py", DEVELOP)
+    project.write("app.py", ANSWERS)
+    post = "python -c 'from app import app; print(app.test_client().post(\"{}\").text)'"
+    with project.worker() as terminal:
+        words.expect_in(project.run(post.format("/object")))
+        terminal.expect("lake is developed")
+        assert "EncodeError" in project.python("develop.delay(develop.delay(1))")
+        screen = project.run(post.format("/id"))
+    assert '{"id":' in screen
+    words.expect_gone_from(screen)
+
+
+ANOTHER_PROGRAM = """
+    import os
+    import sys
+
+    from celery import Celery
+    from kombu import Connection
+
+    if sys.argv[1] == "task":
+        Celery(broker=os.environ["CELERY_BROKER_URL"]).send_task("tasks.develop", ["lake"])
+    else:
+        with Connection(os.environ["CELERY_BROKER_URL"]) as connection:
+            connection.SimpleQueue(sys.argv[1]).put({"photo": "lake"})
+    """
+
+
+def test_received_and_deleted_unknown_message(project: Project, words: Words) -> None:
+    project.write("tasks.py", DEVELOP)
+    project.write("another.py", ANOTHER_PROGRAM)
+    with project.worker() as terminal:
+        project.run("python another.py celery")
+        terminal.expect_words(words)
+        terminal.expect("'photo': 'lake'")
+    with project.worker() as terminal:
+        project.run("python another.py letters")
+        project.run("python another.py task")
+        terminal.expect("lake is developed")
+        words.expect_gone_from(terminal.screen)
