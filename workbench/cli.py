@@ -138,8 +138,16 @@ def check(chapter_name: str, watch: bool, deadline: float) -> None:
 @click.option("--broker", metavar="URL", envvar="BROKER_URL", help="Look at this broker instead.")
 @click.option("--port", default=8000, type=Port(), envvar="PORT", help="The page's port.")
 @click.option("--task", "task_id", envvar="TASK", default="", help="Look for this task as well.")
+@click.option(
+    "--give-up",
+    is_flag=True,
+    envvar="GIVE_UP",
+    help="Store a failure for each task that is lost, so that it can be ordered again.",
+)
 @click.option("--json", "as_json", is_flag=True, envvar="JSON", help="For programs.")
-def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_json: bool) -> None:
+def examine(
+    chapter_name: str, broker: str | None, port: int, task_id: str, give_up: bool, as_json: bool
+) -> None:
     """Find out what is wrong with CHAPTER, and what mends it: with the one that runs, or 01.
 
     Its exit status is 0 if all is well.
@@ -152,7 +160,7 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
     if not as_json:
         started = "runs" if examination.running else "as it is started by hand"
         click.echo(f"Looking at {examination.chapter.name} ({started}):\n")
-    for finding in doctor.examine(examination, task_id):
+    for finding in doctor.examine(examination, task_id, give_up):
         findings.append(finding)
         if not as_json:
             click.echo(f"{'✗' if finding.fault else '✓'} {finding.about}: {finding.says}")
@@ -161,7 +169,7 @@ def examine(chapter_name: str, broker: str | None, port: int, task_id: str, as_j
             if finding.guide:
                 click.echo(f"  Why: {finding.guide}")
     if as_json:
-        click.echo(json.dumps([vars(each) | {"guide": each.guide} for each in findings], indent=2))
+        click.echo(json.dumps([each.for_programs() for each in findings], indent=2))
     sys.exit(1 if any(finding.fault for finding in findings) else 0)
 
 

@@ -1,21 +1,29 @@
 """Find out what is wrong with a chapter, in plain words, and name the one command that mends it."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from workbench import chapter, control
 from workbench.doctor.environment import ask, environment, page
-from workbench.doctor.findings import DOWN, Examination, Finding
-from workbench.doctor.probe import probe, task
+from workbench.doctor.findings import DOWN, AppSettings, Examination, Finding
+from workbench.doctor.orders import orders, task
+from workbench.doctor.probe import probe
 from workbench.doctor.servers import backend, broker
 from workbench.doctor.workers import workers
 
+Look = Callable[[AppSettings, Examination], Finding]
 USUAL = ["redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//"]  # where brokers are
 
 
-def examine(examination: Examination, task_id: str = "") -> Iterator[Finding]:
-    """Look at one thing after another, each of which needs the last; end with a fault."""
+def examine(
+    examination: Examination, task_id: str = "", give_up: bool = False
+) -> Iterator[Finding]:
+    """Look at one thing after another, each of which needs the last; end with a fault.
+
+    A task is looked for all the same, and tasks that nobody works on don't end it.
+    """
     yield Finding("machine", f"Python {platform.python_version()} on {platform.platform()}.")
     yield (found := environment(examination))
     if found.fault:
@@ -27,16 +35,32 @@ def examine(examination: Examination, task_id: str = "") -> Iterator[Finding]:
         yield settings
         return
     yield Finding("app", f"{len(settings.tasks)} tasks; they go into the queue '{settings.queue}'.")
-    for look in (broker, backend, workers, probe):
-        try:
-            found = look(settings, examination)
-        except DOWN as error:  # it answered a moment ago
-            found = refused(look.__name__, error)
-        yield found
+    yield from servers(settings, examination, task_id, give_up)
+
+
+def servers(
+    settings: AppSettings, examination: Examination, task_id: str, give_up: bool
+) -> Iterator[Finding]:
+    """Look at all that the app's settings name, and at what is under way between them."""
+    for look in (broker, backend):
+        yield (found := attempt(look, settings, examination))
         if found.fault:
             return
+    yield (found := attempt(workers, settings, examination))
+    if not found.fault:
+        yield attempt(partial(orders, give_up=give_up), settings, examination)
+        yield attempt(probe, settings, examination)
     if task_id:
-        yield task(settings, task_id)
+        yield attempt(partial(task, task_id=task_id), settings, examination)
+
+
+def attempt(look: Look, settings: AppSettings, examination: Examination) -> Finding:
+    """Look at one thing; say so if a server that answered a moment ago doesn't any more."""
+    try:
+        return look(settings, examination)
+    except DOWN as error:
+        named = look.func if isinstance(look, partial) else look
+        return refused(named.__name__, error)
 
 
 def refused(about: str, error: Exception) -> Finding:
@@ -64,4 +88,6 @@ def find(name: str, port: int, broker_url: str | None, runs: Path) -> Examinatio
         port=int(env.get("PORT", port)),
         running=bool(found),
         others=[address.env["CELERY_BROKER_URL"] for address in running] + USUAL,
+        xray=found[0].xray if found else "",
+        broker_given=bool(broker_url),
     )

@@ -19,12 +19,15 @@ from celery.app.utils import find_app
 from celery.utils.time import maybe_timedelta
 app = find_app(sys.argv[1])
 app.loader.import_default_modules()
+options = app.conf.broker_transport_options
+heeded = ("visibility_timeout", "priority_steps", "sep")
 print(json.dumps({
     "broker": app.conf.broker_url or "amqp://guest:guest@localhost:5672//",
     "backend": app.conf.result_backend,
     "queue": app.conf.task_default_queue,
     "tasks": [name for name in app.tasks if not name.startswith("celery.")],
     "kept": maybe_timedelta(app.conf.result_expires or 0).total_seconds(),
+    "transport": {name: options[name] for name in heeded if name in options},
 }))
 """
 
@@ -65,36 +68,36 @@ def listener(port: int) -> tuple[str, str]:
 
 def ask(examination: Examination) -> AppSettings | Finding:
     """Ask the chapter's Celery app for its settings and its tasks."""
-    commands = examination.chapter.processes().values()
-    words = next(line for line in map(shlex.split, commands) if "celery" in line and "-A" in line)
-    code, env = (
-        [sys.executable, "-c", ASK, words[words.index("-A") + 1]],
-        os.environ | examination.env,
-    )
+    broken = f"git diff chapters/{examination.chapter.name}"
     try:
-        done = subprocess.run(
-            code,
-            cwd=examination.chapter.path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = import_app(examination)
     except subprocess.TimeoutExpired:
-        says = "Its code takes more than a minute to import."
-        return Finding("app", says, "app-broken", f"git diff chapters/{examination.chapter.name}")
+        return Finding("app", "Its code takes more than a minute to import.", "app-broken", broken)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
-        lines = [
-            line for line in done.stderr.splitlines() if f'"{examination.chapter.path}' in line
-        ]
-        place = lines[-1].strip() + ": " if lines else ""
-        return Finding(
-            "app",
-            f"Its code can't be imported. {place}{last}",
-            "app-broken",
-            f"git diff chapters/{examination.chapter.name}",
-        )
+        says = f"Its code can't be imported. {why_not(done.stderr, examination)}"
+        return Finding("app", says, "app-broken", broken)
     found = json.loads(done.stdout.splitlines()[-1])
     return AppSettings(**found | {"tasks": frozenset(found["tasks"])})
+
+
+def import_app(examination: Examination) -> subprocess.CompletedProcess[str]:
+    """Import the chapter's Celery app in a process of its own, as a worker would."""
+    commands = examination.chapter.processes().values()
+    words = next(line for line in map(shlex.split, commands) if "celery" in line and "-A" in line)
+    return subprocess.run(
+        [sys.executable, "-c", ASK, words[words.index("-A") + 1]],
+        cwd=examination.chapter.path,
+        env=os.environ | examination.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def why_not(stderr: str, examination: Examination) -> str:
+    """Return a traceback's last line, and the last place in the chapter that it names."""
+    last = (stderr.strip().splitlines() or ["(nothing)"])[-1]
+    lines = [line for line in stderr.splitlines() if f'"{examination.chapter.path}' in line]
+    place = lines[-1].strip() + ": " if lines else ""
+    return place + last

@@ -1,6 +1,8 @@
 """What the doctor's parts tell each other: what is to be examined, and what was found."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from typing import Any
 
 from amqp.exceptions import AMQPError
 from celery import Celery
@@ -34,7 +36,19 @@ GUIDE = {
     "probe-lost": "timeouterror-the-operation-timed-out",
     "unregistered": "received-unregistered-task-of-type",
     "worker-elsewhere": "no-nodes-replied-within-time-constraint",
+    "worker-silent": "no-nodes-replied-within-time-constraint",
+    "lost": "started-for-ever",
     "wrong-port": "consumer-cannot-connect-to-redis",
+}
+# And where it explains what a task has failed with.
+ERRORS = {
+    "ChordError": "chorderror-dependency",
+    "MaxRetriesExceededError": "maxretriesexceedederror",
+    "NoResultFound": "no-row-was-found-when-one-was-required",
+    "NotRegistered": "notregistered",
+    "SoftTimeLimitExceeded": "soft-time-limit-and-it-goes-on",
+    "TimeLimitExceeded": "timelimitexceeded",
+    "WorkerLostError": "workerlosterror-worker-exited-prematurely-signal-9-sigkill",
 }
 
 
@@ -46,11 +60,23 @@ class Finding:
     says: str
     fault: str = ""  # a word that programs may rely on
     mend: str = ""
+    error: str = ""  # the type of what a task has failed with
 
     @property
     def guide(self) -> str:
         """Return where the field guide explains the fault, if it does."""
-        return f"FIELD_GUIDE.md#{GUIDE[self.fault]}" if self.fault in GUIDE else ""
+        entry = ERRORS.get(self.error) or GUIDE.get(self.fault)
+        return f"FIELD_GUIDE.md#{entry}" if entry else ""
+
+    def for_programs(self) -> dict[str, str]:
+        """Return what programs may rely on."""
+        return {
+            "about": self.about,
+            "says": self.says,
+            "fault": self.fault,
+            "mend": self.mend,
+            "guide": self.guide,
+        }
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,7 @@ class AppSettings:
     queue: str
     tasks: frozenset[str]
     kept: float  # seconds, for results
+    transport: dict[str, Any] = field(default_factory=dict)  # those options that the doctor heeds
 
     def celery(self) -> Celery:
         """Make a Celery app that gives up soon, and takes nothing that workers hold."""
@@ -69,12 +96,13 @@ class AppSettings:
         app = Celery(broker=self.broker, backend=self.backend or "disabled://")
         app.conf.update(
             broker_connection_timeout=2,
-            broker_transport_options={**quick, **inspect_options(self.broker)},
+            broker_transport_options={**self.transport, **quick, **inspect_options(self.broker)},
             result_backend_transport_options={"retry_policy": {"max_retries": 0}},
             redis_socket_connect_timeout=1,
             redis_socket_timeout=3,
             task_publish_retry=False,
             task_default_queue=self.queue,
+            result_expires=self.kept,
         )
         return app
 
@@ -88,6 +116,16 @@ class Examination:
     port: int  # that its page has, or would like
     running: bool  # the workbench has started it
     others: list[str]  # brokers that may be meant
+    xray: str = ""  # the address of the run's X-ray
+    broker_given: bool = False  # to the doctor itself, as BROKER_URL
+
+    def default_broker(self, settings: AppSettings) -> str | None:
+        """Return the broker of workers that were told of none, if the doctor was told of none."""
+        return None if self.is_set("CELERY_BROKER_URL") else settings.broker
+
+    def is_set(self, variable: str) -> bool:
+        """Tell whether somebody has set a variable, so that the chapter's default isn't used."""
+        return variable in self.env or variable in os.environ
 
     def start(self, name: str, by_hand: str) -> str:
         """Return the command that starts one of its processes."""
