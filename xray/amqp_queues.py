@@ -21,9 +21,13 @@ NO_TASKS = re.compile(r"^celeryev\.|\.pidbox$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-|\.x
 class AmqpQueues:
     """Asks the management interface, or where there is none, the queues that workers take from."""
 
+    gives_back = True  # at once, when the connection of the worker ends that had fetched it
+    doubt = " (If it acknowledges late, RabbitMQ has given its message back, and it comes again.)"
+
     def __init__(self, app: Celery, facts: Facts, management: Management) -> None:
         self.app, self.facts, self.management = app, facts, management
         self.names: set[str] = set()
+        self.held: dict[str, str] = {}  # which task is, isn't known here
         self.left: deque[tuple[float, str]] = deque()  # which tasks have, isn't known here
         self._connection: Any = None
         self._said: dict[str, Depth | int] = {}
@@ -36,7 +40,6 @@ class AmqpQueues:
         found = [
             "what a waiting message looks like: RabbitMQ shows it only to those who take it.",
             "which messages wait, and in which order: only how many is known.",
-            "which task was lost with its worker: nothing tells what became of its message.",
         ]
         if self._why:
             found += [
@@ -65,6 +68,13 @@ class AmqpQueues:
                 ready, held = depth if isinstance(depth, Depth) else (depth, None)
                 self.facts.add("queue", queue=name, depth=ready, held=held, next=[])
         return changed
+
+    def comes_back_at(self, task_id: str) -> None:
+        """Say nothing of a message that waits for its return: here none does."""
+
+    def only_name(self) -> str | None:
+        """Return the queue's name, if there is only one."""
+        return next(iter(self.names)) if len(self.names) == 1 else None
 
     def opened(self, task_id: str) -> None:
         """Find no message: none can be looked at."""

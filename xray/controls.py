@@ -40,6 +40,7 @@ class Controls:
             self.queues = observer.queues
             self.redis = Redis.from_url(observer.broker, **FAIL_FAST)
         self.workers.on_change = self.tidy
+        observer.on_unwatched = self.close
 
     def pause(self, name: str) -> None:
         """Have a worker take nothing more. What it has taken already goes on."""

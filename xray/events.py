@@ -96,19 +96,19 @@ class Events:
     def _remember(self, what: str, event: Event) -> None:
         task_id = event["uuid"]
         task = self.tasks[task_id]
-        task.ended = what in ENDS and what != "retried"
-        if what == "started":
-            task.worker, task.main, task.pid = event.get("hostname"), event.get("pid"), None
-            task.started = event.get("timestamp", 0)
-            self.tasks.running[task_id] = task
-        elif what in ENDS:
-            self.tasks.running.pop(task_id, None)
-            if what != "rejected":
-                self.ended.append(task_id)
-        if what == "retried":
+        task.ended = False
+        worker, main = event.get("hostname"), event.get("pid")
+        if what == "received":
+            self.tasks.is_fetched(task_id, worker, main)
+        elif what == "started":
+            self.tasks.has_started(task_id, worker, main, event.get("timestamp", 0))
+        elif what == "retried":
+            self.tasks.waits_again(task_id)
             task.described = False  # it comes again, in another message
-        if what == "received" and task.place != "unacked":
-            task.place = None  # if it is seen waiting again, that is news
+        elif what in ENDS:
+            self.tasks.has_ended(task_id)
+        if what in ENDS and what != "rejected":
+            self.ended.append(task_id)
 
 
 def listen(broker: str, app: Celery, awake: Callable[[], bool], pace: Pace) -> Iterable[Any]:

@@ -65,19 +65,19 @@ class Observer:
         self.events = events.Events(*common, redact, self.workers.note_event)
         self.results = results_of(backend, self.app, self.facts)
         self.queues: RedisQueues | AmqpQueues
-        self.lost: Lost | None = None
         if is_redis(broker):
             client = Redis.from_url(broker, **FAIL_FAST)
             self.queues = RedisQueues(client, *common, redact)
-            self.lost = Lost(self.facts, self.tasks, self.workers, self.queues, self.results)
         else:
             self.queues = AmqpQueues(self.app, self.facts, Management(broker, management))
+        self.lost = Lost(self.facts, self.tasks, self.workers, self.queues, self.results)
         self._unseen = self.unseen()
         self._missed: deque[str] = deque()  # tasks that may have ended while nobody looked
         self._watchers = 0
         self._lock = threading.Lock()
         self._watching, self._stopping, self._event_came = (threading.Event() for _ in range(3))
         self.outages = Outages(self.facts, self._stopping)
+        self.on_unwatched: Callable[[], None] = lambda: None
         self._threads: list[threading.Thread] = []
         self._timer: threading.Timer | None = None
 
@@ -110,6 +110,8 @@ class Observer:
                 thread.join(2)  # a broker that never answers holds nobody up
             self._threads = []
             with suppress(*outages.ERRORS):
+                self.on_unwatched()
+            with suppress(*outages.ERRORS):
                 self.workers.disable_events()
             self.outages.forget()
             self.facts.add("watch", on=False)
@@ -120,6 +122,7 @@ class Observer:
         if not self._threads:
             self._missed = deque(self.tasks.unfinished())
             self.queues.tell_anew()
+            self.lost.forget()
             self._stopping.clear()
             self._watching.set()
             self.facts.add("watch", on=True)
@@ -173,8 +176,6 @@ class Observer:
                 except outages.ERRORS:
                     ended.extendleft(reversed(ids))  # for when it is back
                     raise
-                if self.lost:
-                    self.lost.look()
             self._stopping.wait(self.pace.between(2 * FAST, time.thread_time() - spent))
 
     def _note_results_without_events(self) -> None:
@@ -195,6 +196,7 @@ class Observer:
             self.workers.news.clear()
             with self.outages.noting("broker"):
                 self.workers.refresh()
+                self.lost.look()
             if (unseen := self.unseen()) != self._unseen:
                 self._unseen = unseen
                 self.facts.add("unseen", says=unseen)

@@ -18,6 +18,8 @@ LAYOUT: dict[str, Any] = {"priority_steps": (0, 3, 6, 9), "sep": "\x06\x16"}
 SEARCHED = 1000  # messages, for the one whose card is open
 PAGE = 100  # unacknowledged messages a look
 
+VISIBILITY_TIMEOUT = 3600.0  # seconds: kombu's default
+
 EVERY = 2  # seconds: so often is looked for more queues, among some keys
 
 Envelope = dict[str, Any]
@@ -25,6 +27,9 @@ Envelope = dict[str, Any]
 
 class RedisQueues:
     """Looks by reading only, in one round trip a look, however much there is."""
+
+    gives_back = False  # what a worker had fetched waits for the visibility timeout
+    doubt = ""
 
     def __init__(self, client: Any, facts: Facts, tasks: Tasks, beats: Beats, redact: bool) -> None:
         self.client, self.facts, self.tasks, self.beats = client, facts, tasks, beats
@@ -40,6 +45,8 @@ class RedisQueues:
         self._walked = 0.0
         self._passed: dict[str, str] = {}  # tasks on the pages before this one
         self.left: deque[tuple[float, str]] = deque(maxlen=1000)  # tasks, and when that was seen
+        self._tags: dict[str, bytes] = {}  # task: the delivery tag of its message
+        self.visibility_timeout = VISIBILITY_TIMEOUT
         self.unseen: tuple[str, ...] = ()
 
     def know(self, queues: dict[str, str], options: Mapping[str, Any]) -> None:
@@ -47,6 +54,7 @@ class RedisQueues:
 
         Those are its broker_transport_options.
         """
+        self.visibility_timeout = float(options.get("visibility_timeout") or VISIBILITY_TIMEOUT)
         self.layout = LAYOUT | {name: options[name] for name in LAYOUT if options.get(name)}
         self.names |= queues.keys()
         self.routes |= {route: name for name, route in queues.items()}
@@ -121,12 +129,13 @@ class RedisQueues:
             if self.held.pop(task_id, None):  # put back: said before where it is now
                 self._passed.pop(task_id, None)
                 self.facts.add("released", id=task_id)
+            self.tasks.waits_again(task_id)
             self.tasks[task_id].place = queue
             self._note("waiting", task_id, envelope, len(raw), queue=queue)
         return task_id
 
     def _hold(self, entries: dict[bytes, bytes], seen: dict[bytes, Envelope]) -> None:
-        for raw in entries.values():
+        for tag, raw in entries.items():
             message = self._seen.get(raw)
             if message is None:
                 envelope, _, route = json.loads(raw)
@@ -136,6 +145,7 @@ class RedisQueues:
             if not task_id:
                 continue
             self._passed[task_id] = message["queue"]
+            self._tags[task_id] = tag
             if task_id not in self.held or task_id in self._unsure:
                 self._unsure.discard(task_id)
                 self.held[task_id] = message["queue"]
@@ -148,9 +158,24 @@ class RedisQueues:
                 self.facts.add("released", id=task_id)
             self._have_left(self.held.keys() - self._passed.keys())
             self.held, self._passed = self._passed, {}
+            self._tags = {task_id: self._tags[task_id] for task_id in self.held}
 
     def _have_left(self, ids: Iterable[str]) -> None:
-        self.left.extend((time.time(), task_id) for task_id in ids)
+        for task_id in ids:
+            self.left.append((time.time(), task_id))
+            self.tasks.is_fetched(task_id)
+
+    def only_name(self) -> str | None:
+        """Return the queue's name, if there is only one."""
+        return next(iter(self.names)) if len(self.names) == 1 else None
+
+    def comes_back_at(self, task_id: str) -> float | None:
+        """Return when Redis may give an unacknowledged message back, in epoch seconds.
+
+        Workers look for such messages every 100 s, and give back ten at a time: kombu's defaults.
+        """
+        delivered: float | None = self.client.zscore("unacked_index", self._tags.get(task_id, b""))
+        return None if delivered is None else delivered + self.visibility_timeout
 
     def opened(self, task_id: str) -> tuple[str, str, Envelope] | None:
         """Find a task's message for whoever opens its card: where it is, its key, and itself."""

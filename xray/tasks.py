@@ -12,10 +12,12 @@ class Task:
     ticked: bool = False  # beat's tick that sent it is a fact
     ended: bool = False
     place: str | None = None  # the queue it waits in, "unacked", or None: neither was seen
-    worker: str | None = None  # that has started it
+    worker: str | None = None  # that has fetched it, or has started it
     main: int | None = None  # that worker's main process
     pid: int | None = None  # the process that works on it, once the worker was asked
     started: float = 0
+    is_dead: bool = False  # that process is gone
+    is_revoked: bool = False  # workers were told
 
 
 class Tasks:
@@ -25,6 +27,7 @@ class Tasks:
         self._kept = kept
         self._all: OrderedDict[str, Task] = OrderedDict()
         self.running: dict[str, Task] = {}  # started, and not known to have ended
+        self.fetched: dict[str, Task] = {}  # taken from a queue, and not known to have started
 
     def __getitem__(self, task_id: str) -> Task:
         """Return what is remembered, which may be nothing yet."""
@@ -33,8 +36,45 @@ class Tasks:
             found = self._all[task_id] = Task()
             if len(self._all) > self._kept:
                 forgotten, _ = self._all.popitem(last=False)
-                self.running.pop(forgotten, None)
+                self._no_longer_underway(forgotten)
         return found
+
+    def get(self, task_id: str) -> Task | None:
+        """Return what is remembered of a task, None if nothing is."""
+        return self._all.get(task_id)
+
+    def is_fetched(self, task_id: str, worker: str | None = None, main: int | None = None) -> None:
+        """Note that a task has left its queue; which worker has it may not be known."""
+        task = self[task_id]
+        if task.ended or task_id in self.running:
+            return
+        task.place = task.place if task.place == "unacked" else None
+        if worker:
+            task.worker, task.main = worker, main
+        self.fetched[task_id] = task
+
+    def has_started(self, task_id: str, worker: str | None, main: int | None, at: float) -> None:
+        """Note that a worker has begun with a task."""
+        task = self[task_id]
+        task.worker, task.main, task.pid = worker, main, None
+        task.started, task.is_dead = at, False
+        self.fetched.pop(task_id, None)
+        self.running[task_id] = task
+
+    def waits_again(self, task_id: str) -> None:
+        """Note that a task is in a queue: no worker has it."""
+        task = self[task_id]
+        self._no_longer_underway(task_id)
+        task.worker, task.main, task.pid, task.started = None, None, None, 0
+
+    def has_ended(self, task_id: str) -> None:
+        """Note that nothing more is expected of a task."""
+        self[task_id].ended = True
+        self._no_longer_underway(task_id)
+
+    def _no_longer_underway(self, task_id: str) -> None:
+        self.running.pop(task_id, None)
+        self.fetched.pop(task_id, None)
 
     def unfinished(self) -> list[str]:
         """Return the tasks that aren't known to have ended."""

@@ -11,6 +11,7 @@ import psutil
 from celery import Celery
 
 from xray.beats import Beats
+from xray.enabled_events import EnabledEvents
 from xray.facts import Facts
 from xray.messages import shown
 from xray.tasks import Tasks
@@ -55,6 +56,8 @@ class Workers:
         self.news = threading.Event()
         self.all_asked = False
         self.on_change: Callable[[], None] = lambda: None  # somebody came, or is gone
+        self._notes = EnabledEvents(str(app.conf.broker_url))
+        self._left_on = self._notes.left_by_the_killed()
 
     def note_event(self, event: dict[str, Any]) -> None:
         """Note a worker's sign of life."""
@@ -114,9 +117,32 @@ class Workers:
         told = self.known[name].told
         return [*told.get("processes", []), told.get("pid", 0)]
 
+    def has_died(self, name: str, pid: int) -> bool:
+        """Tell whether a process of a worker is gone, as far as that can be known at once."""
+        worker = self.known.get(name)
+        if not worker or not worker.told.get("ours"):
+            return False  # it may be on another machine
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def holding(self) -> set[str] | None:
+        """Return the ids of all tasks that workers have; None if one doesn't answer."""
+        names = [name for name, worker in self.known.items() if worker.told.get("alive")]
+        found: set[str] = set()
+        for what in ("active", "reserved", "scheduled") if names else ():
+            answers = self._ask(what, names)
+            if answers.keys() != set(names):
+                return None
+            for held in answers.values():
+                found |= {one.get("request", one)["id"] for one in held}
+        return found
+
     def _describe(self, names: list[str], now: float) -> None:
         stats = self._ask("stats", names)
         queues = self._ask("active_queues", names)
+        self._note_revoked(self._ask("revoked", names))
         new = [name for name in stats if self.known[name].main != stats[name]["pid"]]
         tasks, settings = (
             (self._ask("registered", new), self._ask("conf", new)) if new else ({}, {})
@@ -131,6 +157,8 @@ class Workers:
                     worker.enabled_by_us = False
                 worker.main, worker.paused = found["pid"], []
                 self._enable_events([name])
+                # An X-ray that was killed couldn't switch them off: it is for us to do.
+                worker.enabled_by_us |= self._left_on.get(name) == worker.main
                 self._read_settings(settings.get(name) or {})
             taken = {queue["name"]: queue["routing_key"] for queue in queues.get(name) or []}
             self.queues |= {queue: key for queue, key in taken.items() if OWN_QUEUE not in queue}
@@ -153,8 +181,24 @@ class Workers:
             }
             self._tell(worker, fact)
         if new:
+            self._note_enabled()
             self._note_who_works(new)
             self.on_change()
+
+    def _note_enabled(self) -> None:
+        """Write down whose events we have switched on, in case that we are killed."""
+        known = self.known.values()
+        self._notes.write(
+            {each.name: each.main for each in known if each.main and each.enabled_by_us}
+        )
+
+    def _note_revoked(self, answers: dict[str, list[str]]) -> None:
+        """Note which tasks workers know to be revoked: nothing else tells before they drop them."""
+        for task_id in {task_id for ids in answers.values() for task_id in ids or []}:
+            task = self.tasks.get(task_id)
+            if task and not task.ended and not task.is_revoked:
+                task.is_revoked = True
+                self.facts.add("revoked", id=task_id)
 
     def _tell(self, worker: Worker, fact: dict[str, Any]) -> None:
         if fact != worker.told:
@@ -194,9 +238,9 @@ class Workers:
                 if not pid or task.pid or task.ended:
                     continue
                 before = {}
-                if not task.worker:  # it had begun before anybody looked
-                    task.worker, task.main = name, self.known[name].main
-                    self.tasks.running[request["id"]] = task
+                if request["id"] not in self.tasks.running:  # it began before anybody looked
+                    begun = request["time_start"] or time.time()
+                    self.tasks.has_started(request["id"], name, self.known[name].main, begun)
                     args = shown(request, self.redact, "args kwargs")
                     before = {"task": request["name"], "args": args}
                 task.pid = pid
@@ -224,6 +268,7 @@ class Workers:
         names = [worker.name for worker in self.known.values() if worker.enabled_by_us]
         if names:
             self.tell("disable_events", names)
+        self._notes.write({})
         for worker in self.known.values():
             # Whoever watches next asks each of them again.
             worker.enabled_by_us, worker.main, worker.asked = False, None, 0

@@ -3,7 +3,7 @@
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,8 +25,14 @@ FACTS = list[dict[str, Any]]
 class Deployment:
     """A Redis and a worker, to look at."""
 
-    def __init__(self, folder: Path, options: str = "--concurrency 2", start: bool = True) -> None:
-        self.folder, self.log = folder, Log()
+    def __init__(
+        self,
+        folder: Path,
+        options: str = "--concurrency 2",
+        start: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder, self.log, self.env = folder, Log(), dict(env or {})
         self.server, url = brokers.redis_server("redis", folder / "redis", self.log)
         self.broker, self.backend = f"{url}/0", f"{url}/1"
         self.redis: Any = Redis.from_url(self.broker)
@@ -49,7 +55,8 @@ class Deployment:
                 "CELERY_BROKER_URL": self.broker,
                 "CELERY_RESULT_BACKEND": self.backend,
                 "NOTES": str(self.notes),
-            },
+            }
+            | self.env,
         )
 
     def __enter__(self) -> Self:

@@ -102,6 +102,9 @@ def every_state() -> Recording:
     run.event("revoked", "expired", expired=True)
     run.starts("lost", pid=99)
     run.add("lost", id="lost", why="its process 99 is gone, and its message is nowhere")
+    run.receives("left-behind")
+    why = "celery@gone (process 9) had fetched it, and is gone."
+    run.add("left_behind", id="left-behind", queue="lab", why=why, back=run.at + 3600)
     run.starts("retrying", "tasks.deliver")
     run.event("received", "retrying", task="tasks.deliver", retries=1, eta=run.at + 60)
     run.event("retried", "retrying", at=run.at - 0.02, error="BusyError('later')")

@@ -15,11 +15,11 @@ from xray.controls import RefusedError
 
 COLUMNS = {
     "caller": ["sent"],
-    "broker": ["waiting"],
+    "broker": ["waiting", "left-behind"],
     "worker": ["held", "scheduled", "retrying", "running"],
     "backend": ["done", "failed", "revoked", "expired", "lost"],
 }
-WORDS = {"held": "reserved"}
+WORDS = {"held": "reserved", "left-behind": "left behind"}
 TIMES = "\N{MULTIPLICATION SIGN}"
 SECONDS = 2.0  # of a thousand tasks each
 

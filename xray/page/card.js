@@ -60,8 +60,8 @@ function drawOpened(picture, now) {
   writeName(element("card-title"), task.name);
   state.className = `big ${task.state}`;
   renew(state, task.state, () => [sign(task.state), h("b", {}, word(task.state))]);
-  const isDoomed = !hasEnded(task) && looked.result?.value?.status === "REVOKED";
-  write(reason, why(picture, task, now) + (isDoomed ? " It was taken back meanwhile: the worker drops it when its turn comes." : ""));
+  const isDoomed = !task.isRevoked && !hasEnded(task) && looked.result?.value?.status === "REVOKED";
+  write(reason, why(picture, task, now) + (isDoomed ? " It is revoked: the worker drops it when its turn comes." : ""));
   const from = task.beat ? `beat, for its entry ${task.beat}` : task.origin && sender(task.origin);
   const known = { id: task.id, arguments: task.args, "sent by": from };
   if (task.retries) known["tried before"] = plural(task.retries, "time");

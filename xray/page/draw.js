@@ -101,13 +101,17 @@ function show(picture, place, tasks, single, now, seenAt, forgotten = new Map())
 
 /** Sort tasks by where they are. */
 function arrange(picture, now) {
-  const places = { sent: [], queues: new Map(), workers: new Map(), ended: [] };
+  const places = { sent: [], queues: new Map(), leftBehind: new Map(), workers: new Map(), ended: [] };
   const addWorker = (name) => places.workers.set(name, { running: [], held: [], later: [] });
-  for (const name of picture.queues.keys()) places.queues.set(name, []);
+  for (const name of picture.queues.keys()) {
+    places.queues.set(name, []);
+    places.leftBehind.set(name, []);
+  }
   for (const name of picture.workers.keys()) addWorker(name);
   for (const task of picture.tasks.values()) {
     if (task.where === "caller") places.sent.push(task);
     else if (task.where === "backend") places.ended.push(task);
+    else if (task.state === "left-behind") places.leftBehind.get(task.queue).push(task);
     else if (task.where === "broker") {
       if (!(now - task.gone < ON_ITS_WAY)) places.queues.get(task.queue).push(task);
     } else {
@@ -145,9 +149,14 @@ function drawCaller(picture, places, seenAt, now) {
   }
   fill(element("senders"), [...senders].slice(-SENDERS).map(([origin, count]) => {
     const line = part(`sender ${origin}`, () => h("li", {}, h("b", {}, sender(origin)), h("span")));
-    write(line.lastChild, `${plural(count, "message")} seen`);
+    write(line.lastChild, `${plural(count, "message")} seen in the broker`);
     return line;
   }));
+  const seen = [...picture.tasks.values()].filter(({ origin, beat }) => origin || beat).length;
+  const unseen = picture.tasks.size - seen + [...picture.forgotten.values()].reduce((sum, count) => sum + count, 0);
+  write(element("unseen-senders"), unseen ? `${plural(unseen, "more task")}: too fast, or too early, to see who sent ${unseen === 1 ? "it" : "them"}` : "");
+  const since = element("since"); // a saved run has another text there
+  if (since) write(since, picture.began ? `Nothing was sent since ${clock(picture.began)}, when the X-ray began to look.` : "Nothing was sent yet.");
   fill(element("beats"), [...picture.beats.values()].map((beat) => {
     const line = part(`beat ${beat.name}`, () => h("li", {}, metronome(), h("b", {}, beat.name), h("span")));
     write(line.lastChild, `beat, ${clock(beat.at)}`);
@@ -164,9 +173,13 @@ function drawBroker(picture, places, seenAt, now) {
     const box = part(`queue ${name}`, () => {
       const title = h("h3", {}, h("code", {}, name), h("b", { className: "depth" }));
       const below = [h("p", { className: "hint" }), h("div", { className: "cards" }), h("p", { className: "hint more" })];
-      return h("section", { className: "box" }, title, ...below);
+      const left = [h("h4", {}, "left behind by a worker that is gone, comes back"), h("div", { className: "cards left-behind-cards" })];
+      return h("section", { className: "box" }, title, ...below, ...left);
     });
-    const [title, about, list, more] = box.children;
+    const [title, about, list, more, leftTitle, leftList] = box.children;
+    const left = places.leftBehind.get(name) ?? [];
+    leftTitle.hidden = !left.length;
+    fill(leftList, show(picture, `left behind ${name}`, left, SINGLE.broker, now, seenAt));
     const order = new Map(queue.next.map((id, at) => [id, at]));
     const rank = ({ id }) => order.get(id) ?? queue.next.length;
     tasks.sort((one, other) => rank(one) - rank(other) || one.first - other.first);

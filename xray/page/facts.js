@@ -1,14 +1,14 @@
 // Reduces facts to a picture. No page, no clock: the same facts always give the same picture.
 
 const ENDED = ["done", "failed", "revoked", "expired", "lost"];
-const RANK = { sent: 0, waiting: 1, held: 2, scheduled: 3, retrying: 3, running: 4 };
+const RANK = { sent: 0, waiting: 1, "left-behind": 2, held: 2, scheduled: 3, retrying: 3, running: 4 };
 for (const state of ENDED) RANK[state] = 5;
 const ABOUT = ["args", "bytes", "origin", "beat", "expires", "queue", "worker", "pid", "runtime", "result", "error",
   "root", "parent", "group", "chain", "chord", "chord_task", "chord_chain"];
 const ENDS = { succeeded: "done", failed: "failed", rejected: "failed", revoked: "revoked" };
 const STORED = { SUCCESS: "done", FAILURE: "failed", REVOKED: "revoked" };
 const COLUMNS = ["caller", "broker", "worker", "backend"];
-const SEEN_IN = { sent: 0, waiting: 1, held: 2, received: 2, started: 2, retried: 2, released: 2 }; // else in the last
+const SEEN_IN = { sent: 0, waiting: 1, held: 2, received: 2, started: 2, retried: 2, released: 2, died: 2, left_behind: 1, given_back: 1 }; // else in the last
 const STEPS_KEPT = 60; // of one task: some are retried for ever
 const hasEnded = (task) => ENDED.includes(task.state);
 
@@ -17,7 +17,7 @@ function newPicture(tasksKept = 5000) {
   return {
     tasksKept, n: 0, at: 0, events: 0, counted: 0, dropped: 0,
     tasks: new Map(), forgotten: new Map(), queues: new Map(), workers: new Map(), beats: new Map(), flows: new Map(),
-    broker: null, backend: null, unwatched: null, gap: null, unseen: null,
+    began: null, broker: null, backend: null, unwatched: null, gap: null, unseen: null,
   };
 }
 
@@ -100,6 +100,30 @@ const REDUCERS = {
     enter(picture, task, state, "backend", fact.at);
     task.isFound = true; // when it ended wasn't seen
   },
+  left_behind(picture, fact) { // unacknowledged in Redis, and its worker is gone
+    const task = taskOf(picture, fact);
+    step(task, fact, "left_behind");
+    if (hasEnded(task)) return;
+    const { worker } = task;
+    enter(picture, task, "left-behind", "broker", fact.at);
+    Object.assign(task, { worker, why: fact.why, back: fact.back });
+  },
+  given_back(picture, fact) { // by RabbitMQ, when the connection of its worker ended
+    const task = taskOf(picture, fact);
+    step(task, fact, "given_back");
+    task.queue ??= picture.workers.get(task.worker)?.queues?.[0] ?? "";
+    if (!hasEnded(task)) enter(picture, task, "waiting", "broker", fact.at);
+  },
+  died(picture, fact) { // the process that works on it; its worker will tell what became of the task
+    const task = taskOf(picture, fact);
+    step(task, fact, "died");
+    if (task.state === "running") task.died = fact.at;
+  },
+  revoked(picture, fact) { // workers were told; who has it drops it when its turn comes
+    const task = taskOf(picture, fact);
+    step(task, fact, "told");
+    task.isRevoked = true;
+  },
   lost(picture, fact) {
     const task = taskOf(picture, fact);
     step(task, fact, "lost");
@@ -125,6 +149,7 @@ const REDUCERS = {
   backend(picture, fact) { picture.backend = fact; },
   unseen(picture, fact) { picture.unseen = fact.says; },
   watch(picture, fact) {
+    picture.began ??= fact.at;
     if (!fact.on) picture.unwatched = fact.at;
     else if (picture.unwatched) {
       const gap = { at: picture.unwatched, until: fact.at }; // what went on meanwhile isn't known
@@ -166,11 +191,11 @@ function step(task, fact, what) {
 
 function enter(picture, task, state, where, at) {
   task.listed?.delete(task.id);
-  Object.assign(task, { state, where, since: at, gone: undefined, listed: undefined, pid: undefined, isGuess: false, isFound: false });
+  Object.assign(task, { state, where, since: at, gone: undefined, died: undefined, listed: undefined, pid: undefined, isGuess: false, isFound: false });
   if (where === "broker") {
     task.worker = undefined;
     if (!picture.queues.has(task.queue)) picture.queues.set(task.queue, { queue: task.queue, next: [], ids: new Set() });
-    task.listed = picture.queues.get(task.queue).ids.add(task.id);
+    if (state === "waiting" || state === "retrying") task.listed = picture.queues.get(task.queue).ids.add(task.id);
   }
   if (state !== "running") task.released = false;
   if (where === "backend") { // what ended last stands last

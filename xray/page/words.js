@@ -1,6 +1,6 @@
 // What the page says about a task, in words: how long, which state, why it waits, what was before.
 
-const WORDS = { held: "reserved", stale: "not seen since" }; // the others are called what they are
+const WORDS = { held: "reserved", "left-behind": "left behind", stale: "not seen since" }; // the others are called what they are
 const PLACES = ["Next", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth"];
 const BEFORE = ["sent", "waiting", "received", "started"]; // what each task goes through, seen or not
 const STAGE = { sent: 0, waiting: 1, held: 2, received: 2, started: 3, succeeded: 4, failed: 4, lost: 4, result: 5 };
@@ -49,6 +49,9 @@ function workerOf(picture, task) {
 /** Return in a few words what stands at a card's right: a place, a time. */
 function brief(picture, task, now) {
   if (task.stale || task.isGuess) return "";
+  if (task.isRevoked && !hasEnded(task)) return "revoked";
+  if (task.state === "left-behind") return task.back ? `in ${Math.max(0, Math.ceil((task.back - now) / 60))} min` : "";
+  if (task.died) return "process gone";
   if (task.state === "running") return span(now - task.since);
   if (task.state === "scheduled" || task.state === "retrying") return seconds(task.eta) ? until(seconds(task.eta), now) : "";
   if (task.state === "done") return task.runtime === undefined ? "" : span(task.runtime);
@@ -60,7 +63,8 @@ function brief(picture, task, now) {
 /** Say what a task does, or why it waits. */
 function why(picture, task, now) {
   if (task.stale) return `It was ${word(task.state)} when nobody looked any more. What became of it wasn't seen.`;
-  return WHY[task.state](task, picture, now);
+  const isDoomed = task.isRevoked && !hasEnded(task) && task.state !== "running";
+  return WHY[task.state](task, picture, now) + (isDoomed ? " It is revoked: the worker drops it when its turn comes." : "");
 }
 
 const when = ({ eta }, now) => (seconds(eta) ? `${clock(seconds(eta))} (${until(seconds(eta), now)})` : "a time that wasn't seen yet");
@@ -73,6 +77,9 @@ const WHY = {
     const next = isBusy(picture, worker) ? `It waits, as ${areBusy(worker)}.` : `It starts as soon as a ${slotName(worker ?? {})} is free.`;
     return `Reserved by ${by}: taken from the queue ahead of need, not started and not acknowledged. ${next}`;
   },
+  "left-behind": (task, picture, now) => `Left behind: ${task.why} Redis still holds it as delivered and not acknowledged`
+    + `${task.back ? `, and gives it back after the visibility timeout, at ${clock(task.back)} (${until(task.back, now)}) or up to two minutes later` : ""}.`
+    + " To send it again would have it done twice.",
   scheduled: (task, picture, now) =>
     `Scheduled for ${when(task, now)}. ${workerOf(picture, task)} holds it until then; that keeps no process busy.`,
   retrying(task, picture, now) {
@@ -83,6 +90,7 @@ const WHY = {
   running(task, picture, now) {
     const by = workerOf(picture, task), worker = picture.workers.get(by) ?? {};
     if (task.isGuess) return `Taken by ${by}, which works in its main process and tells of a task only when that has ended. Probably it runs.`;
+    if (task.died) return `Process ${task.pid} of ${by}, on which it ran, is gone. The worker will say what became of the task.`;
     const thread = worker.pool === "thread" ? "in a thread of" : "on";
     return `It runs ${thread} ${task.pid ? `process ${task.pid}` : "a process"} of ${by}, for ${span(now - task.since)} now.`;
   },
@@ -92,8 +100,8 @@ const WHY = {
   },
   failed: (task) => `Failed: ${task.error ?? "why wasn't seen."}`,
   revoked: (task) => (task.terminated
-    ? `Taken back while it ran: its process was ended by ${SIGNALS[task.signum] ?? task.signum ?? "a signal"}.`
-    : "Taken back before it ran: the worker dropped it when its turn came."),
+    ? `Revoked while it ran: its process was ended by ${SIGNALS[task.signum] ?? task.signum ?? "a signal"}.`
+    : "Revoked before it ran: the worker dropped it when its turn came."),
   expired(task) {
     const limit = task.expires ? ` (until ${clock(seconds(task.expires))})` : "";
     return `It waited longer than it was worth${limit}, so the worker dropped it.`;
@@ -103,7 +111,7 @@ const WHY = {
 
 function isBusy(picture, worker) {
   if (!worker || !slotCount(worker)) return false;
-  const isHere = (task) => task.state === "running" && workerOf(picture, task) === worker.worker;
+  const isHere = (task) => task.state === "running" && !task.died && workerOf(picture, task) === worker.worker;
   return [...picture.tasks.values()].filter(isHere).length >= slotCount(worker);
 }
 
@@ -174,10 +182,14 @@ const STEP_WORDS = {
   retried: ({ error }) => `gave up for now${error ? `: ${error}` : ""}`,
   revoked({ expired, terminated }) {
     if (expired) return "expired: dropped by the worker";
-    return terminated ? "taken back, its process ended" : "taken back";
+    return terminated ? "revoked, its process ended" : "revoked: dropped by the worker";
   },
   rejected: () => "rejected by the worker",
   lost: ({ why: reason }) => `lost: ${reason}`,
+  left_behind: ({ why: reason }) => `left behind, unacknowledged: ${reason}`,
+  given_back: ({ why: reason }) => `given back to its queue: ${reason}`,
+  died: ({ pid }) => `process ${pid} is gone`,
+  told: () => "workers know that it is revoked",
   unwatched: ({ until: end }) => `nobody looked any more, until ${clock(end)}`,
   result: ({ state, wasUnwatched }) => `${wasUnwatched ? "found " : ""}in the result backend${state ? ` as ${state}` : ""}`,
 };

@@ -1,7 +1,7 @@
 // Draws the workers: their processes with what runs on each, what they hold ahead, and what slows them.
 
 const CONTROLS = {
-  pause: { label: "Pause", says: "Then it takes no more messages; what it holds goes on." },
+  pause: { label: "Pause", says: "Then it takes no more messages; what it holds goes on. Until you resume it, or no page of the X-ray is open." },
   one: { label: "Let one through", says: "It takes the next message, and no other." },
   resume: { label: "Resume", says: "It takes messages again." },
 };
@@ -26,8 +26,9 @@ function drawWorkers(picture, places, seenAt, now) {
   element("no-worker").hidden = places.workers.size > 0;
 }
 
-function reserved({ prefetch, slots = 0 }, count) {
-  return `reserved ahead${prefetch ? `: ${number(count)}, of ${number(Math.max(count, prefetch - slots))} it may` : ""}`;
+/** Say how many it has fetched ahead, and how many it may hold: the prefetch_count of `inspect stats`. */
+function reserved({ prefetch }, count) {
+  return `reserved ahead: ${number(count)}${prefetch ? ` (prefetch count ${number(prefetch)}, with those at work)` : ""}`;
 }
 
 const canControl = (worker) => setup.controls && worker.ours && worker.alive && isLive();
@@ -77,8 +78,8 @@ function slotsOf(picture, worker, running, now, seenAt) {
   const pids = worker.alive ? all : [];
   const lanes = pids.slice(0, SLOTS).map((pid, at) => ({ pid, at, tasks: [] }));
   const isKnown = (task) => task.pid && lanes.some(({ pid }) => pid === task.pid);
-  const others = [];
-  for (const task of [...running.filter(isKnown), ...running.filter((some) => !isKnown(some))]) {
+  const others = running.filter(({ died }) => died), alive = running.filter(({ died }) => !died);
+  for (const task of [...alive.filter(isKnown), ...alive.filter((some) => !isKnown(some))]) {
     const free = lanes.filter(({ tasks }) => !tasks.length);
     const lane = isKnown(task) ? lanes.find(({ pid }) => pid === task.pid) : free.find(({ at }) => at === task.lane) ?? free[0];
     if (lane) lane.tasks.push(Object.assign(task, { lane: lane.at }));
@@ -88,7 +89,7 @@ function slotsOf(picture, worker, running, now, seenAt) {
   if (!others.length && pids.length <= SLOTS) return slots;
   const rest = part(`rest ${worker.worker}`, () =>
     h("div", { className: "slot" }, h("span", { className: "pid" }), h("div", { className: "cards" })));
-  write(rest.firstChild, pids.length > SLOTS ? `${pids.length - SLOTS} more ${many(slotName(worker))}` : worker.alive ? "also running" : "ran there last");
+  write(rest.firstChild, pids.length > SLOTS ? `${pids.length - SLOTS} more ${many(slotName(worker))}` : worker.alive && alive.length > lanes.length ? "also running" : "ran there last");
   fill(rest.lastChild, show(picture, `${worker.worker} rest`, others, SINGLE.worker, now, seenAt));
   return [...slots, rest];
 }

@@ -8,6 +8,12 @@ from celery import Celery
 
 app = Celery("noop")
 app.conf.broker_connection_retry_on_startup = True
+if "VISIBILITY_TIMEOUT" in os.environ:
+    app.conf.broker_transport_options = {
+        "visibility_timeout": int(os.environ["VISIBILITY_TIMEOUT"]),
+        "unacked_restore_interval": 1,  # seconds, and each time: so that a test needn't wait
+        "unacked_restore_throttle": 1,
+    }
 
 
 @app.task(name="noop")
