@@ -28,7 +28,7 @@ TOOLS := @exec .venv/bin/python -m tools
 ONE_CHAPTER := $(if $(filter file,$(origin CHAPTER)),,--chapter=$(CHAPTER))
 
 .DEFAULT_GOAL := help
-.PHONY: help run redis check doctor reset notebook slides offline newest test test-slow format notebooks samples lock clean
+.PHONY: help run redis check doctor reset notebook slides guide offline newest test test-slow format notebooks samples lock clean
 
 help:       ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ notebook:   ## open a chapter's notebook in JupyterLab: CHAPTER=01, NOTEBOOK_POR
 slides:     ## make slides of the notebooks, for a room without network
 	$(ALL)
 	$(TOOLS) slides
+
+guide:      ## make a page, without network, that finds the words on your screen in the field guide
+	$(ALL)
+	$(TOOLS) guide
 
 offline:    ## fill a folder for a room without network: FOLDER=stick PYTHONS="3.12 3.13" SYSTEMS=linux-x86_64
 	$(RUN)

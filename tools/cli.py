@@ -92,6 +92,17 @@ def make_slides(chapter_names: tuple[str, ...]) -> None:
         click.echo(page)
 
 
+@main.command("guide")
+def make_guide() -> None:
+    """Make a page of the field guide that finds the entries for words on your screen."""
+    try:
+        from tools import guide
+    except ModuleNotFoundError as lack:
+        raise UserError(f"{lack.name} is missing: 'make guide' installs it first.") from None
+
+    click.echo(f"Open {guide.write(chapter.VAR).as_uri()}")
+
+
 @main.command("samples")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 def draw_samples(folders: tuple[Path, ...]) -> None:
