@@ -88,15 +88,20 @@ def test_received_unregistered_task_of_type_after_a_task_was_renamed(
 
 
 def test_notregistered(project: Project, words: Words) -> None:
-    project.write("tasks.py", DEVELOP.replace("@app.task", '@app.task(name="tasks.develop")'))
     order = 'print(app.send_task("{}", ["lake"]).get(timeout=30))'
+    inspect = "celery -A tasks inspect registered"
+    project.write("tasks.py", DEVELOP.replace("@app.task", '@app.task(name="tasks.develop")'))
     with project.worker():
         words.expect_in(project.python(order.format("lab.tasks.develop")))
-        inspect = "celery -A tasks inspect registered"
         wait_until(lambda: "* tasks.develop" in project.run(inspect), "tasks.develop, registered")
-        screen = project.python(order.format("tasks.develop"))
-    assert "lake is developed" in screen
-    words.expect_gone_from(screen)
+        screens = [project.python(order.format("tasks.develop"))]
+        project.write("tasks.py", DEVELOP.replace("@app.task", '@app.task(name="lab.develop")'))
+        assert "NotRegistered: 'lab.develop'" in project.python(order.format("lab.develop"))
+    with project.worker():
+        screens.append(project.python(order.format("lab.develop")))
+    for screen in screens:
+        assert "lake is developed" in screen
+        words.expect_gone_from(screen)
 
 
 def test_notregistered___main__develop(project: Project, words: Words) -> None:
