@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,102 +18,12 @@ from celery import Celery
 from redis import Redis
 
 from tests.field_guide.guide import entries
-from tests.support.chapter_runs import private_redis
+from tests.support.doctoring import OTHER, OURS, TRIAL, Doctor, faults, running, worker
 from tests.support.waiting import wait_until
-from workbench import chapter
 from workbench.doctor.findings import GUIDE
-from workbench.log import Log
-from workbench.probes import consumes, free_port, is_free
-from workbench.service import Service
+from workbench.probes import free_port, is_free
 
 pytestmark = pytest.mark.slow
-TRIAL, OTHER = "01_trial", "02_other"  # copies of a made-up chapter: its files can be changed
-Doctor = Callable[..., list[dict[str, str]]]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two copies of the chapter, where chapters are."""
-    folder = tmp_path_factory.mktemp("repository")
-    source = chapter.ROOT / "tests/support/apps/trial_chapter"
-    for name in (TRIAL, OTHER):
-        shutil.copytree(source, folder / "chapters" / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a Redis, and return its address without a database."""
-    yield from private_redis(tmp_path_factory)
-
-
-@pytest.fixture
-def env(root: Path, redis: str, tmp_path: Path) -> dict[str, str]:
-    """Return the variables of somebody who has typed all commands by hand, correctly."""
-    return {
-        "CELERY_BROKER_URL": f"{redis}/0",
-        "CELERY_RESULT_BACKEND": f"{redis}/1",
-        "LAB_DIR": str(tmp_path),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PORT": str(free_port()),
-        "WORKBENCH_ROOT": str(root),
-        "WORKBENCH_VAR": str(tmp_path / "var"),
-    }
-
-
-@pytest.fixture
-def doctor(env: dict[str, str]) -> Doctor:
-    """Return a function that calls the doctor, and returns its findings."""
-
-    def call(*words: str, **more: str) -> list[dict[str, str]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "workbench", "doctor", "--json", *words],
-            cwd=chapter.ROOT,
-            env=os.environ | env | more,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.stderr == ""
-        findings: list[dict[str, str]] = json.loads(done.stdout)
-        assert done.returncode == any(finding["fault"] for finding in findings)
-        return findings
-
-    return call
-
-
-def faults(findings: list[dict[str, str]]) -> list[str]:
-    """Return what is wrong; each comes with the command that mends it."""
-    found = [finding for finding in findings if finding["fault"]]
-    assert all(finding["mend"] for finding in found)
-    return [finding["fault"] for finding in found]
-
-
-@contextlib.contextmanager
-def worker(
-    root: Path, env: dict[str, str], command: str, pool: str = "solo", **more: str
-) -> Iterator[Service]:
-    """Run a worker that somebody has started in the chapter's folder."""
-    env = env | more
-    service = Service(
-        "worker",
-        f"exec {command} --pool {pool} --without-mingle --without-gossip",
-        ready=consumes(env["CELERY_BROKER_URL"]),
-        log=Log(),
-        cwd=root / "chapters" / TRIAL,
-        env=env,
-    )
-    service.launch()
-    try:
-        service.wait()
-        yield service
-    finally:
-        service.kill_tree()
-        service.close()
-
-
-OURS = "celery -A make_celery worker"
 
 
 # --- all is well ----------------------------------------------------------------------------------
@@ -138,33 +48,6 @@ def test_where_all_is_well_it_says_so_and_how_long_each_leg_takes(
         "probe",
     ]
     assert all(word in found[-1]["says"] for word in ("to the broker", "by a worker", "back", "ms"))
-
-
-@contextlib.contextmanager
-def running(
-    root: Path, var: Path, *words: str
-) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """Have `make run` at work; give a function that runs commands in a second terminal."""
-    env = os.environ | {"WORKBENCH_ROOT": str(root), "WORKBENCH_VAR": str(var)}
-    env |= {"PORT": str(free_port())}
-    workbench = [sys.executable, "-m", "workbench"]
-    with subprocess.Popen(
-        [*workbench, "run", *words], cwd=chapter.ROOT, env=env, stdout=subprocess.PIPE, text=True
-    ) as run:
-        try:
-            assert run.stdout
-            assert any(line.startswith("Ready") for line in run.stdout)
-            yield lambda *words: subprocess.run(
-                [*workbench, *words],
-                cwd=chapter.ROOT,
-                env=env,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        finally:
-            run.terminate()
-            run.communicate(timeout=30)
 
 
 @pytest.mark.parametrize("pair", [("redis", "database"), ("rabbitmq", "redis")], ids="-".join)
