@@ -1,9 +1,12 @@
 """The field guide's entries about what is seen before anything works."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.field_guide.guide import Words
 from tests.field_guide.project import DEVELOP, Project
+from tests.support.terminal_run import Run
 from workbench.probes import answers_http, free_port
 
 pytestmark = pytest.mark.slow
@@ -233,3 +236,21 @@ def test_default0x_in_the_workers_banner_and_no_tasks(project: Project, words: W
     with project.worker() as worker:
         worker.expect(". tasks.develop")
         words.expect_gone_from(worker.screen)
+
+
+def test_was_not_ready_after_40_s_when_you_start_a_worker_again(
+    tmp_path: Path, words: Words
+) -> None:
+    run = Run(tmp_path / "var")
+    try:
+        run.read_until("Ready (")
+        for name in ("worker", "broker"):
+            run.tell("stop", name)
+        words.expect_in(run.tell("start", "worker").stderr)
+        assert run.tell("start", "broker").stdout == "broker started\n"
+        mended = run.tell("start", "worker").stdout
+        assert mended == "worker started\n"
+        words.expect_gone_from(mended)
+    finally:
+        run.end()
+    assert "consumer: Cannot connect to redis://" in run.said
