@@ -20,7 +20,7 @@ from redis import Redis
 from tests.field_guide.guide import entries
 from tests.support.doctoring import OTHER, OURS, TRIAL, Doctor, faults, running, worker
 from tests.support.waiting import wait_until
-from workbench.doctor.findings import GUIDE
+from workbench.doctor.findings import ERRORS, GUIDE
 from workbench.probes import free_port, is_free
 
 pytestmark = pytest.mark.slow
@@ -289,7 +289,8 @@ def test_workers_that_never_come_to_it(doctor: Doctor, root: Path, env: dict[str
 
 
 def test_it_points_to_entries_of_the_field_guide() -> None:
-    assert set(GUIDE.values()) <= {entry.slug for entry in entries().values()}
+    named = {*GUIDE.values(), *ERRORS.values()}
+    assert named <= {entry.slug for entry in entries().values()}
 
 
 def test_a_fault_comes_with_the_place_where_it_is_explained(doctor: Doctor, root: Path) -> None:

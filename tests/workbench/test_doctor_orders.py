@@ -114,10 +114,11 @@ def expect_that_giving_up_helps(doctor: Doctor, lost: Any) -> None:
 
 
 def test_what_is_lost_is_found_in_a_database_too(
-    doctor: Doctor, root: Path, env: dict[str, str], celery: Celery, tmp_path: Path
+    doctor: Doctor, root: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
+    """And a message that the doctor has sent, and that was lost too, isn't one of yours."""
     database = {"CELERY_RESULT_BACKEND": f"db+sqlite:///{tmp_path / 'results.sqlite'}"}
-    env |= database
+    env = env | database
     celery = Celery(broker=env["CELERY_BROKER_URL"], backend=env["CELERY_RESULT_BACKEND"])
     with worker(root, env, OURS, pool="prefork --concurrency 1"):
         lost = begun(celery, tmp_path / "never")

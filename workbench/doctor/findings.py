@@ -16,6 +16,7 @@ from xray.inspect_options import inspect_options
 # What servers that are down, or refuse, make libraries raise; the last is Celery's own backend.
 DOWN = (OperationalError, AMQPError, RedisError, SQLAlchemyError, OSError, RuntimeError)
 ANSWERS_WITHIN = 1.0  # seconds, for workers; one that is alive answers in milliseconds
+PROBE = "celery.accumulate"  # a task that each worker has: it returns what it gets
 RESTART = "python -m workbench stop worker; python -m workbench start worker"
 
 # Where the field guide explains a fault, by the words that it usually puts on a screen.

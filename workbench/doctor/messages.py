@@ -10,7 +10,7 @@ from amqp.exceptions import ChannelError
 from celery import Celery
 from kombu.transport.redis import Channel
 
-from workbench.doctor.findings import AppSettings
+from workbench.doctor.findings import PROBE, AppSettings
 from xray.addresses import is_redis
 
 LOOKED_AT = 10_000  # messages of one queue, and results
@@ -81,7 +81,8 @@ def fetched(client: Any) -> dict[str, float]:
     found = {}
     for tag, raw in client.hscan_iter("unacked", count=PAGE):
         message, _exchange, _routing_key = json.loads(raw)
-        found[task_id(message)] = when.get(tag, time.time())
+        if message.get("headers", {}).get("task") != PROBE:  # one that the doctor itself has sent
+            found[task_id(message)] = when.get(tag, time.time())
     return found
 
 

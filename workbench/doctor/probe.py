@@ -8,10 +8,9 @@ from celery import Celery
 from celery.exceptions import TimeoutError as NoResult
 from celery.result import AsyncResult
 
-from workbench.doctor.findings import ANSWERS_WITHIN, AppSettings, Examination, Finding
+from workbench.doctor.findings import ANSWERS_WITHIN, PROBE, AppSettings, Examination, Finding
 from xray.addresses import without_password
 
-NAME = "celery.accumulate"  # each worker has it: it returns what it gets
 PROBE_WITHIN = 10.0  # seconds, for a message through broker, worker and backend
 
 
@@ -20,7 +19,7 @@ def probe(settings: AppSettings, examination: Examination) -> Finding:
     app = settings.celery()
     done_before = times_done(app)
     begun = time.time()
-    result = app.send_task(NAME, [7], expires=PROBE_WITHIN)
+    result = app.send_task(PROBE, [7], expires=PROBE_WITHIN)
     sent = time.time()
     try:
         result.get(timeout=PROBE_WITHIN, interval=0.01)
@@ -83,4 +82,4 @@ def when_done(result: AsyncResult[Any]) -> float:
 def times_done(app: Celery) -> int:
     """Return how often the workers have taken this task since they were started."""
     inspect: Any = app.control.inspect(timeout=ANSWERS_WITHIN)
-    return sum(stats["total"].get(NAME, 0) for stats in (inspect.stats() or {}).values())
+    return sum(stats["total"].get(PROBE, 0) for stats in (inspect.stats() or {}).values())
