@@ -43,7 +43,6 @@ class Lost:
         if now < self._looked + EVERY:
             return
         self._looked = now
-        self._note_dead_processes()
         reasons = self._reasons()
         self._since = {task_id: self._since.get(task_id, now) for task_id in reasons}
         due = [task_id for task_id, since in self._since.items() if since < now - AFTER]
@@ -61,7 +60,7 @@ class Lost:
         """Have what was left behind told anew: nobody looked since."""
         self._left_behind.clear()
 
-    def _note_dead_processes(self) -> None:
+    def note_dead_processes(self) -> None:
         """Note at once that the process is gone on which a task runs: its worker tells later."""
         for task_id, task in list(self.tasks.running.items()):
             if task.pid and not task.is_dead and self.workers.has_died(str(task.worker), task.pid):

@@ -164,6 +164,8 @@ class Observer:
     def _look_at_results(self) -> None:
         while self._watching.is_set():
             spent = time.thread_time()
+            self.workers.note_the_gone()
+            self.lost.note_dead_processes()
             with self.outages.noting("backend"):
                 self._note_results_without_events()
                 ended = self.events.ended

@@ -86,7 +86,8 @@ class Workers:
         due = [
             worker.name
             for worker in self.known.values()
-            if (worker.asked < now - AGAIN_AFTER or worker.asked < worker.quiet_from < now)
+            if self._may_be_there(worker)  # to ask one in vain takes a while
+            and (worker.asked < now - AGAIN_AFTER or worker.asked < worker.quiet_from < now)
             and worker.last_seen > now - SILENT_AFTER
         ]
         # First of all to tell of its tasks: it may have begun with some. One that has just come
@@ -96,6 +97,10 @@ class Workers:
             due = [name for name in due if name in told or name not in fresh]
         if due:
             self._describe(due, now)
+        self._ask_who_works()
+
+    def note_the_gone(self) -> None:
+        """Note which workers give no sign of life any more."""
         for worker in list(self.known.values()):
             if not worker.told.get("alive") or self._gives_signs(worker):
                 continue
@@ -105,7 +110,6 @@ class Workers:
                 worker.paused = []
                 self._tell(worker, worker.told | {"alive": False, "processes": [], "paused": False})
                 self.on_change()
-        self._ask_who_works()
 
     def gone(self, name: str, main: int | None = None) -> bool:
         """Tell whether a worker, with this main process if one is given, is there no more."""
@@ -122,10 +126,7 @@ class Workers:
         worker = self.known.get(name)
         if not worker or not worker.told.get("ours"):
             return False  # it may be on another machine
-        try:
-            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
+        return is_gone(pid)
 
     def holding(self) -> set[str] | None:
         """Return the ids of all tasks that workers have; None if one doesn't answer."""
@@ -215,7 +216,8 @@ class Workers:
         return alone and not said_goodbye and self._may_be_there(worker)
 
     def _may_be_there(self, worker: Worker) -> bool:
-        return not worker.told.get("ours") or psutil.pid_exists(worker.main or 0)
+        is_ours = worker.told.get("ours") and worker.main
+        return not (is_ours and is_gone(worker.main or 0))
 
     def _read_settings(self, settings: dict[str, Any]) -> None:
         self.settings |= settings
@@ -297,6 +299,14 @@ class Workers:
         with suppress(TimeoutError):
             return getattr(inspect, what)(**arguments) or {}
         return {}
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended, even if nobody has asked for its exit status yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def names_of(registered: list[str]) -> list[str]:

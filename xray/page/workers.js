@@ -26,9 +26,9 @@ function drawWorkers(picture, places, seenAt, now) {
   element("no-worker").hidden = places.workers.size > 0;
 }
 
-/** Say how many it has fetched ahead, and how many it may hold: the prefetch_count of `inspect stats`. */
+/** Say how many it has fetched ahead, and how many may be unacknowledged: prefetch_count in `inspect stats`. */
 function reserved({ prefetch }, count) {
-  return `reserved ahead: ${number(count)}${prefetch ? ` (prefetch count ${number(prefetch)}, with those at work)` : ""}`;
+  return `reserved ahead: ${number(count)}${prefetch ? ` (prefetch count: ${number(prefetch)})` : ""}`;
 }
 
 const canControl = (worker) => setup.controls && worker.ours && worker.alive && isLive();
