@@ -40,6 +40,11 @@ SCREENS = {
         "object-of-type-coroutine-is-not-json-serializable"
     ),
     "got Future attached to a different loop": "event-loop-is-closed-at-the-second-task",
+    "celery -A celery worker": "default0x-in-the-workers-banner-and-no-tasks",
+    "paused": "empty-where-celery-inspect-active_queues-should-name-a-queue",
+    "start both again": "was-not-ready-after-40-s-when-you-start-a-worker-again",
+    "celery.exceptions.NotRegistered: 'shop.tasks.pay'": "notregistered",
+    "task renamed": "received-unregistered-task-of-type-after-a-task-was-renamed",
     "daemonic proc": "daemonic-processes-are-not-allowed-to-have-children",
     "cancel_consumer": "empty-where-celery-inspect-active_queues-should-name-a-queue",
     "ssl_cert_reqs": "a-rediss-url-must-have-parameter-ssl_cert_reqs",

@@ -6,15 +6,24 @@ const count = document.querySelector("#count");
 const index = document.querySelector("#index");
 const list = document.querySelector("#entries");
 
-const wordsOf = (text) => text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
+// "restarted" and "restarts" are "restart".
+const plain = (word) => (word.length > 4 ? word.replace(/(ing|ed|es|e|s)$/, "") : word);
+const wordsOf = (text) => (text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).map(plain);
+
+// What the index says of an entry: "nothing happens".
+function symptoms(id) {
+  const rows = [...index.querySelectorAll("tbody tr")];
+  const leading = rows.filter((row) => row.querySelector(`a[href="#${CSS.escape(id)}"]`));
+  return leading.flatMap((row) => ["\n", ...wordsOf(row.cells[0].textContent)]);
+}
 
 // What is on the screen counts for more than what we say about it.
 const entries = [...list.children].map((element) => {
   const screen = element.querySelector("pre").textContent;
   const title = wordsOf(element.querySelector("h3").textContent);
   const shown = [...title, "\n", ...wordsOf(screen)];
-  const all = new Set(wordsOf(element.textContent));
-  return { element, title, shown, screen: new Set(shown), all };
+  const text = [...wordsOf(element.textContent), ...symptoms(element.id)];
+  return { element, title, shown, text, screen: new Set(shown), all: new Set(text) };
 });
 
 // A word that few entries have says more than one that many have.
@@ -22,7 +31,9 @@ const having = new Map();
 for (const { all } of entries) {
   for (const word of all) having.set(word, (having.get(word) ?? 0) + 1);
 }
-const weight = (word) => Math.log(1 + entries.length / having.get(word));
+const weight = (word) => Math.log((1 + entries.length) / having.get(word));
+
+const sum = (words) => words.reduce((all, word) => all + weight(word), 0);
 
 function begins(all, word) {
   return word.length > 1 && [...all].some((other) => other.startsWith(word));
@@ -34,23 +45,23 @@ function fit(entry, word) {
   return begins(entry.screen, word) ? 2 : begins(entry.all, word) ? 1 : 0;
 }
 
-// The longest run of words that stands on the screen just so, without those that no entry has.
-function run(shown, words) {
+// How many of the words stand in a text one after the other; a single word counts for nothing.
+function run(text, words) {
   let longest = 0;
-  let last = new Array(shown.length + 1).fill(0);
+  let last = new Array(text.length + 1).fill(0);
   for (const word of words) {
-    last = [0, ...shown.map((other, at) => (other === word ? last[at] + 1 : 0))];
+    last = [0, ...text.map((other, at) => (other === word ? last[at] + 1 : 0))];
     longest = Math.max(longest, ...last);
   }
-  return longest;
+  return longest > 1 ? longest : 0;
 }
 
 function score(entry, words) {
-  const fits = [...new Set(words)].reduce((sum, word) => sum + fit(entry, word), 0);
+  const fits = [...new Set(words)].reduce((all, word) => all + fit(entry, word), 0);
   if (!fits) return 0;
-  const same = run(entry.shown, words);
-  const told = entry.title.filter((word) => words.includes(word)).length / entry.title.length;
-  return fits + 3 * (same > 1 ? same : 0) + 6 * told;
+  const told = sum(entry.title.filter((word) => words.includes(word))) / sum(entry.title);
+  const inARow = (2 * run(entry.shown, words) + 3 * run(entry.text, words)) / words.length;
+  return fits + 4 * inARow + 6 * told;
 }
 
 function show() {
@@ -58,7 +69,7 @@ function show() {
   const scored = entries.map((entry) => ({ ...entry, score: score(entry, words) }));
   const best = Math.max(...scored.map(({ score }) => score));
   if (words.length) scored.sort((one, other) => other.score - one.score);
-  const fitting = scored.filter(({ score }) => !words.length || (score && score >= 0.4 * best));
+  const fitting = scored.filter(({ score }) => !words.length || (score && score >= 0.25 * best));
   list.append(...scored.map(({ element }) => element));
   for (const { element } of scored) {
     element.open = false;
