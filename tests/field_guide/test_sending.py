@@ -493,7 +493,12 @@ def test_object_of_type_asyncresult_is_not_json_serializable(
     with project.worker() as terminal:
         words.expect_in(project.run(post.format("/object")))
         terminal.expect("lake is developed")
-        assert "EncodeError" in project.python("develop.delay(develop.delay(1))")
+        assert "EncodeError: Object of type AsyncResult" in project.python(
+            "result = develop.delay(1); app.control.revoke(result.id); develop.delay(result)"
+        )
+        assert "EncodeError: Object of type AsyncResult" in project.python(
+            "app.control.revoke(develop.delay(1))"
+        )
         screen = project.run(post.format("/id"))
     assert '{"id":' in screen
     words.expect_gone_from(screen)
