@@ -45,7 +45,7 @@ check:      ## check your exercises: CHAPTER=01, and WATCH=1 to check again on s
 	$(RUN)
 	$(WORKBENCH) check
 
-doctor:     ## find out what is wrong, and what mends it: CHAPTER=02 BROKER_URL=... TASK=id JSON=1
+doctor:     ## find out what is wrong, and what mends it: CHAPTER=02 BROKER_URL=... TASK=id GIVE_UP=1 JSON=1
 	$(RUN)
 	$(WORKBENCH) doctor $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
 
