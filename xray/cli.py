@@ -1,5 +1,7 @@
 """The X-ray's command line. What imports Celery is imported late: it takes half a second."""
 
+from typing import Any
+
 import click
 
 from xray.errors import UserError
@@ -43,5 +45,26 @@ def main(
             run_pid=run_pid,
             chapter={"name": page[0], "url": page[1]} if page else None,
         )
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+@click.command("xray", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--management", metavar="URL", help="RabbitMQ's management interface.")
+@click.option("--port", default=5555, type=Port(), envvar="XRAY_PORT", help="The X-ray's own port.")
+@click.option("--redact", is_flag=True, help="Hide arguments, results, errors and messages.")
+@click.pass_context
+def of_an_app(context: click.Context, management: str | None, port: int, redact: bool) -> None:
+    """Watch this app's messages: where each is, what it looks like, why it waits.
+
+    A command of Celery's own: `celery -A proj xray`.
+    """
+    from xray.serve import serve
+
+    end_like_ctrl_c()
+    app: Any = context.obj.app
+    broker = app.connection_for_read().as_uri(include_password=True)
+    try:
+        serve(broker, app.conf.result_backend, port, redact=redact, management=management)
     except KeyboardInterrupt:
         click.echo("Stopped.")

@@ -43,11 +43,11 @@ class Deployment:
         self.started = start
         self.worker = self.another(options)
 
-    def another(self, options: str) -> Service:
-        """Prepare a worker."""
+    def another(self, options: str, celery: str = f"{sys.executable} -m celery") -> Service:
+        """Prepare a worker, of another Celery if one is named."""
         return Service(
             "worker",
-            f"{sys.executable} -m celery -A noop worker --without-mingle {options}",
+            f"{celery} -A noop worker --without-mingle {options}",
             ready=probes.consumes(self.broker),
             log=self.log,
             cwd=Path(__file__).with_name("apps"),
