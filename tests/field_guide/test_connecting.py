@@ -435,6 +435,10 @@ def redis_with_tls(redis_url: str, tmp_path: Path) -> Iterator[tuple[str, Path]]
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         server.close()
+        open_still = asyncio.all_tasks(loop)
+        for connection in open_still:
+            connection.cancel()
+        loop.run_until_complete(asyncio.wait(open_still))
         loop.close()
 
 

@@ -438,10 +438,6 @@ def test_daemonic_processes_are_not_allowed_to_have_children(
         screen = project.python(f"print({each}.get(timeout=30))")
     assert "dunes is developed" in screen
     words.expect_gone_from(screen)
-    with project.worker("celery -A tasks worker -P threads"):
-        screen = project.python(order)
-    assert "DUNES" in screen
-    words.expect_gone_from(screen)
 
 
 ONE_CLIENT_FOR_ALL = """
