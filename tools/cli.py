@@ -115,7 +115,7 @@ def draw_samples(folders: tuple[Path, ...]) -> None:
 
 @main.command("picture")
 def take_picture() -> None:
-    """Take the picture of a chapter's page that the README shows."""
+    """Take the pictures of pages that the README shows."""
     from tools import picture
 
     picture.take()

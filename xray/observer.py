@@ -30,6 +30,7 @@ from xray.workers import Workers
 FAST, SLOW = 0.05, 0.5  # seconds between looks: while something moves, and while nothing does
 NOT_FOR_US = ("disabled", "rpc")  # backends that keep nothing, or for the caller alone
 NO_EVENT_FOR = 1.0  # seconds
+RUNS_FOR = 0.3  # seconds
 GRACE = 3.0  # seconds: who loads the page anew hasn't left
 FAIL_FAST = {"socket_connect_timeout": 1, "socket_timeout": 2}
 
@@ -168,6 +169,7 @@ class Observer:
             self.lost.note_dead_processes()
             with self.outages.noting("backend"):
                 self._note_results_without_events()
+                self._note_unknown_groups()
                 ended = self.events.ended
                 ids = [ended.popleft() for _ in range(len(ended))][-AT_ONCE:]
                 room = min(AT_ONCE - len(ids), len(self._missed))  # of these, all in their turn
@@ -190,6 +192,18 @@ class Observer:
             task_id = left.popleft()[1]
             task = self.tasks[task_id]
             if not task.ended and not task.worker:
+                self._missed.append(task_id)
+
+    def _note_unknown_groups(self) -> None:
+        """Have results looked at of what runs for a while, if its message was too fast to be seen.
+
+        Only message and result say to which group a task belongs; an event doesn't.
+        """
+        now = time.time()
+        for task_id, task in list(self.tasks.running.items()):
+            is_known = task.described or task.is_looked_up
+            if not is_known and task.started < now - RUNS_FOR and not self.pace.rush:
+                task.is_looked_up = True
                 self._missed.append(task_id)
 
     def _ask(self) -> None:

@@ -17,6 +17,7 @@ class Task:
     pid: int | None = None  # the process that works on it, once the worker was asked
     started: float = 0
     is_dead: bool = False  # that process is gone
+    is_looked_up: bool = False  # its result was looked at, to learn which group it belongs to
     is_revoked: bool = False  # workers were told
 
 

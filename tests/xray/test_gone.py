@@ -6,9 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from celery import group, signature
 from playwright.sync_api import expect
 
 from tests.support.browser import WIDE, chromium, page
@@ -66,6 +68,30 @@ def test_what_a_killed_worker_had_is_left_behind_or_lost_and_comes_back(
             until_done(facts, each)
         ends = Counter(fact["of"] for fact in facts if fact["of"] in ("lost", "left_behind"))
         assert ends == {"lost": 2, "left_behind": 4}, "each is told once"
+
+
+def test_of_a_group_that_is_lost_each_task_is_known(tmp_path: Path) -> None:
+    """Its messages may be too fast to be seen: then the stored STARTED says to what they belong."""
+    with (
+        Deployment(tmp_path, "--concurrency 3", env={"TRACK_STARTED": "1"}) as deployment,
+        xray(deployment, *OURS) as url,
+        listen(url) as facts,
+    ):
+        until(facts, of="worker", alive=True)
+        naps = [signature("sleep", (60,), app=deployment.app) for _ in range(3)]
+        sent: Any = group(naps, app=deployment.app).apply_async()
+        ids = [task.id for task in sent.children]
+        for each in ids:
+            until(facts, of="process", id=each)
+        wait_until(lambda: all(of_group(facts, each) for each in ids), "the group of each")
+        deployment.worker.kill_tree()
+        for each in ids:
+            until(facts, of="lost", id=each)
+
+
+def of_group(facts: FACTS, task: str) -> set[str]:
+    """Return the groups that a task belongs to, as far as it was seen."""
+    return {fact["group"] for fact in facts if fact.get("id") == task and fact.get("group")}
 
 
 def test_a_process_that_is_killed_is_seen_before_its_worker_tells(deployment: Deployment) -> None:

@@ -8,6 +8,7 @@ from celery import Celery
 
 app = Celery("noop")
 app.conf.broker_connection_retry_on_startup = True
+app.conf.task_track_started = "TRACK_STARTED" in os.environ
 if "VISIBILITY_TIMEOUT" in os.environ:
     app.conf.broker_transport_options = {
         "visibility_timeout": int(os.environ["VISIBILITY_TIMEOUT"]),
