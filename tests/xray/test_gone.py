@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 from tests.xray.test_observer import on_rabbitmq, some, tells, until
 from tests.xray.test_server import OURS, listeners_on, pause
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 VISIBILITY_TIMEOUT = 25
 
 
