@@ -165,8 +165,9 @@ class Observer:
     def _look_at_results(self) -> None:
         while self._watching.is_set():
             spent = time.thread_time()
-            self.workers.note_the_gone()
-            self.lost.note_dead_processes()
+            with self.outages.noting("broker"):
+                self.workers.note_the_gone()
+                self.lost.note_dead_processes()
             with self.outages.noting("backend"):
                 self._note_results_without_events()
                 self._note_unknown_groups()
