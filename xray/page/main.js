@@ -19,9 +19,12 @@ function frame(time) {
   advance(time);
   const picture = isLive() ? live : pictureAt(place);
   const now = isLive() ? Math.max(Date.now() / 1000, live.at) : log.timeAt(place);
-  draw(picture, now, arrived <= CALM);
+  if (isList()) drawList(picture, now);
+  else {
+    draw(picture, now, arrived <= CALM);
+    drawFlows(picture, now);
+  }
   arrived = 0;
-  drawFlows(picture, now);
   drawOpened(picture, now);
   drawReplay(now);
   drawAround(picture);
@@ -125,6 +128,7 @@ function wasLarger() {
 
 element("larger").onclick = () => setLarger(element("larger").ariaPressed !== "true");
 setLarger(wasLarger());
+showView();
 if (setup.facts) {
   log.kept = Infinity;
   take(setup.facts);
