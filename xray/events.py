@@ -76,6 +76,8 @@ class Events:
         }
         if what in ("received", "sent"):
             fact["args"] = shown(event, self.redact, "args kwargs")
+        if what == "sent":
+            fact["origin"] = fact.pop("worker")  # it is told by who sends, and not by a worker
         if "error" in fact:
             self._clear_up(fact, event)
         if self.redact:

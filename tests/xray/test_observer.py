@@ -111,6 +111,14 @@ def test_a_message_tells_of_its_workflow(bare: Deployment, looking: Observer) ->
     assert some(looking.facts, of="beat", entry="naps", id=nap["id"])
 
 
+def test_an_app_that_tells_of_what_it_sends_is_no_worker(looking: Observer) -> None:
+    told = {"type": "task-sent", "uuid": "one", "hostname": "gen7@web", "timestamp": 1.0}
+    looking.events.take(told | {"name": "noop", "args": "()", "kwargs": "{}"})
+    (fact,) = some(looking.facts, of="event", type="sent")
+    assert fact["origin"] == "gen7@web"
+    assert "worker" not in fact
+
+
 def test_the_lists_of_an_app_that_has_priorities_of_its_own_are_seen(bare: Deployment) -> None:
     """With what Celery's guide gives as an example, in its chapter on routing."""
     options = {"priority_steps": list(range(10)), "sep": ":"}
