@@ -23,7 +23,7 @@ from workbench.log import Log
 from workbench.probes import free_port
 from workbench.service import Service
 
-LOOKS_FOR = 20  # seconds
+LOOKS_FOR = 60  # seconds: a loaded machine develops six photos in half of it
 ASSIGNMENT = re.compile(r"([A-Z_]+)=")
 
 
