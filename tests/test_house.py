@@ -40,12 +40,14 @@ def test_everything_is_formatted() -> None:
     assert run("ruff", "format", "--check", "--quiet") == ""
 
 
-@pytest.mark.timeout(300)  # mypy knows nothing yet in a fresh clone
+@pytest.mark.slow  # in a fresh clone mypy knows nothing yet: all types together take a minute
+@pytest.mark.timeout(300)
 def test_types_hold() -> None:
     ours = ["workbench", "xray", "tools", "measurements", "tests", "conftest.py"]
     assert run("mypy", *ours, "--exclude", r"tests/chapters/\d") == ""
 
 
+@pytest.mark.slow
 @each_chapter
 def test_types_hold_in_a_chapter(found: chapter.Chapter) -> None:
     """Check a chapter by itself, as its modules import each other."""
@@ -54,6 +56,7 @@ def test_types_hold_in_a_chapter(found: chapter.Chapter) -> None:
     assert run("mypy", tests, "--exclude", "/exercises/", mypy_path=found.path) == ""
 
 
+@pytest.mark.slow
 @each_chapter
 def test_types_hold_in_a_chapters_notebook(found: chapter.Chapter) -> None:
     """Check its source as it runs: beside what notebooks share, where the chapter's modules are."""

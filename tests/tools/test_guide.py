@@ -19,6 +19,8 @@ from tests.support.browser import (
 )
 from tools import guide
 
+pytestmark = pytest.mark.slow  # a tool of its own: no lesson needs it
+
 ROOT = Path(__file__).parents[2]
 FIRST_SHOWN = "details:not([hidden])"
 
@@ -80,7 +82,6 @@ def test_words_from_a_screen_find_the_entry_that_is_meant(opened: Page, words: s
     expect(opened.locator(FIRST_SHOWN).first.get_by_text("Mend:")).to_be_visible()
 
 
-@pytest.mark.slow
 def test_the_words_of_each_entry_find_it(opened: Page) -> None:
     known = {entry.slug: entry for entry in entries().values()}
     wrong = {
@@ -91,7 +92,6 @@ def test_the_words_of_each_entry_find_it(opened: Page) -> None:
     assert wrong == {}, wrong
 
 
-@pytest.mark.slow
 def test_the_heading_of_each_entry_finds_it(opened: Page) -> None:
     wrong = {
         entry.slug: found

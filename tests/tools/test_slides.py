@@ -19,6 +19,8 @@ from tests.support.browser import NARROW, WIDE, chromium, expect_no_horizontal_s
 from tools import slides
 from workbench.errors import UserError
 
+pytestmark = pytest.mark.slow  # a tool of its own: no lesson needs it
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 each_size = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 
@@ -172,7 +174,6 @@ def prove(browser: Browser, made: Path, size: ViewportSize) -> str:
         return opened.locator(".slides").text_content() or ""
 
 
-@pytest.mark.slow
 @each_size
 def test_a_browser_shows_all_of_each_slide(
     trial: Path, tmp_path: Path, browser: Browser, size: ViewportSize
@@ -181,7 +182,6 @@ def test_a_browser_shows_all_of_each_slide(
     assert "What you see" in prove(browser, made, size)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_plot_is_described_to_who_cant_see_it(notebook: Path, tmp_path: Path) -> None:
     (made,) = slides.write([notebook], tmp_path)
@@ -190,7 +190,6 @@ def test_each_plot_is_described_to_who_cant_see_it(notebook: Path, tmp_path: Pat
     assert all(len(words) > 20 and words.endswith(".") for words in found), found
 
 
-@pytest.mark.slow
 def test_a_full_slide_becomes_smaller_before_it_scrolls(tmp_path: Path, browser: Browser) -> None:
     lines = "\n".join(f"- point {number}" for number in range(15))
     path = saved(tmp_path, new_markdown_cell(lines, metadata=marked("slide")))
@@ -201,7 +200,6 @@ def test_a_full_slide_becomes_smaller_before_it_scrolls(tmp_path: Path, browser:
         assert opened.evaluate("getComputedStyle(document.querySelector('li')).fontSize") == "18px"
 
 
-@pytest.mark.slow
 def test_a_plot_that_is_not_wide_has_its_text_at_the_right(
     tmp_path: Path, browser: Browser
 ) -> None:
@@ -232,7 +230,6 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 def test_the_command_prints_each_page_and_says_which_chapters_there_are(
     trial: Path, tmp_path: Path
 ) -> None:
@@ -275,7 +272,6 @@ def phrases(cells: list[nbformat.NotebookNode]) -> set[str]:
     return {run.strip() for cell in cells for run in re.findall(r"[\w ,.=()]{25,}", cell.source)}
 
 
-@pytest.mark.slow
 @each_size
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_slides_of_our_notebooks(
