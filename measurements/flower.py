@@ -195,6 +195,7 @@ def compare_costs(deployment: Deployment, rounds: int, tasks: int) -> None:
     for number in range(rounds):
         for way in ways[number % 4 :] + ways[: number % 4]:
             costs[way].append(cost_of(deployment, way, tasks))
+        print(f"  round {number + 1} of {rounds} done", flush=True)
     print(f"\nCost, {rounds} rounds of {tasks:,} tasks that do nothing; median (range)")
     print("  worker: its processor time, as a ratio to nobody watching in the same round")
     tell({way: ratios(costs, way, "nobody", "worker") for way in ways[1:]})
