@@ -3,6 +3,7 @@
 const SINGLE = { broker: 8, worker: 8, backend: 6 }; // more cards of a kind in a place become a stack
 const INSIDE = 8; // cards to be seen of an opened stack
 const SHOWN = 16; // of what has ended: cards and stacks
+const NAMED = 100; // tasks of a stack whose ids stand in its data-ids, as each card has its data-id
 const SENDERS = 4;
 const ON_ITS_WAY = 1; // second: so long after it left its queue a task may be unseen
 const opened = new Set(); // keys of the stacks that are open
@@ -61,7 +62,8 @@ function showStack(picture, key, tasks, count, now) {
     return h("div", { className: `stack ${first.state}${first.stale ? " guessed" : ""}` }, face, ...inside);
   });
   const [face, inside, more] = stack.children;
-  const isOpen = opened.has(key);
+  const isOpen = opened.has(key), ids = tasks.slice(0, NAMED).map(({ id }) => id).join(" ");
+  if (stack.dataset.ids !== ids) stack.dataset.ids = ids;
   face.ariaExpanded = String(isOpen);
   write(face.children[1], `${number(count)} ×`);
   writeName(face.children[2], first.name);
