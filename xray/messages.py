@@ -15,6 +15,11 @@ def task_id(envelope: Mapping[str, Any]) -> str | None:
     return str(found or envelope.get("properties", {}).get("correlation_id") or "") or None
 
 
+def retries(envelope: Mapping[str, Any]) -> int:
+    """Return how often the task was tried before this message was sent."""
+    return int(envelope.get("headers", {}).get("retries") or 0)
+
+
 def body(envelope: Mapping[str, Any]) -> Any:
     """Decode a body: of JSON. Anything else stays as it is, since pickle could carry code."""
     text = envelope.get("body")

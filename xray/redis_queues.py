@@ -125,7 +125,7 @@ class RedisQueues:
     def _waits(self, raw: bytes, queue: str, seen: dict[bytes, Envelope]) -> str | None:
         envelope = seen[raw] = self._seen.get(raw) or json.loads(raw)
         task_id = messages.task_id(envelope)
-        if task_id and self.tasks[task_id].place != queue:
+        if task_id and (self.tasks[task_id].place != queue or self._is_next_try(task_id, envelope)):
             if self.held.pop(task_id, None):  # put back: said before where it is now
                 self._passed.pop(task_id, None)
                 self.facts.add("released", id=task_id)
@@ -146,7 +146,8 @@ class RedisQueues:
                 continue
             self._passed[task_id] = message["queue"]
             self._tags[task_id] = tag
-            if task_id not in self.held or task_id in self._unsure:
+            is_new = task_id not in self.held or self._is_next_try(task_id, message["envelope"])
+            if is_new or task_id in self._unsure:
                 self._unsure.discard(task_id)
                 self.held[task_id] = message["queue"]
                 self.tasks[task_id].place = "unacked"
@@ -159,6 +160,10 @@ class RedisQueues:
             self._have_left(self.held.keys() - self._passed.keys())
             self.held, self._passed = self._passed, {}
             self._tags = {task_id: self._tags[task_id] for task_id in self.held}
+
+    def _is_next_try(self, task_id: str, envelope: Envelope) -> bool:
+        """Tell whether a message is a retry's: it may come back before the last one was missed."""
+        return messages.retries(envelope) > self.tasks[task_id].retries
 
     def _have_left(self, ids: Iterable[str]) -> None:
         for task_id in ids:
@@ -202,8 +207,8 @@ class RedisQueues:
 
     def _note(self, of: str, task_id: str, envelope: Envelope, size: int, queue: str) -> None:
         task, fields = self.tasks[task_id], {}
-        if not task.described:
-            task.described = True
+        if not task.described or self._is_next_try(task_id, envelope):
+            task.described, task.retries = True, messages.retries(envelope)
             fields = messages.describe(envelope, size, self.redact)
             if envelope.get("headers", {}).get("celery_beat_task"):
                 name = str(fields["task"])

@@ -9,6 +9,7 @@ class Task:
     """A task of which something was observed."""
 
     described: bool = False  # its message was seen, and what it says is a fact
+    retries: int = 0  # of the message that was seen: each retry has another, under the same id
     ticked: bool = False  # beat's tick that sent it is a fact
     ended: bool = False
     place: str | None = None  # the queue it waits in, "unacked", or None: neither was seen

@@ -59,8 +59,7 @@ const REDUCERS = {
     const task = taskOf(picture, fact);
     step(task, fact, fact.type);
     if (fact.at < task.eventAt) return; // told late: it belongs to the history
-    const tookNew = task.state !== "running" && task.hasRun;
-    if (fact.type === "retried" && tookNew) return; // the next try's message was faster
+    if (fact.type === "retried" && hasNextTry(task)) return;
     task.eventAt = fact.at;
     if (fact.type === "sent") {
       if (task.steps.length === 1) enter(picture, task, "sent", "caller", fact.at);
@@ -202,6 +201,12 @@ function enter(picture, task, state, where, at) {
     picture.tasks.delete(task.id);
     picture.tasks.set(task.id, task);
   }
+}
+
+/** Tell whether the next try's message was faster than the word that this try has given up. */
+function hasNextTry(task) {
+  const gaveUp = task.steps.filter(({ what }) => what === "retried").length;
+  return task.state !== "running" && (task.hasRun || task.retries >= gaveUp);
 }
 
 /** Return the state of a task that a worker holds until a later time; else another. */
