@@ -56,6 +56,7 @@ class Events:
         self.facts, self.tasks, self.beats = facts, tasks, beats
         self.redact, self.on_worker = redact, on_worker
         self.count = 0
+        self.retried: deque[str] = deque()  # tasks that wait again, in another message
         self.ended: deque[str] = deque()  # tasks whose results may be looked at now
 
     def take(self, body: Any) -> None:
@@ -106,6 +107,7 @@ class Events:
             self.tasks.has_started(task_id, worker, main, event.get("timestamp", 0))
         elif what == "retried":
             self.tasks.waits_again(task_id)
+            self.retried.append(task_id)
             task.described = False  # it comes again, in another message
         elif what in ENDS:
             self.tasks.has_ended(task_id)

@@ -189,6 +189,10 @@ class Observer:
         A worker that has just started is asked for events when it has begun to work.
         """
         left = self.queues.left
+        while self.events.retried:
+            task_id = self.events.retried.popleft()
+            if self.queues.gives_back:  # else its message is seen
+                left.append((time.time(), task_id))
         while left and left[0][0] < time.time() - NO_EVENT_FOR:
             task_id = left.popleft()[1]
             task = self.tasks[task_id]

@@ -70,7 +70,8 @@ const REDUCERS = {
       enter(picture, task, "running", "worker", fact.at);
       task.pid = fact.pid;
     } else if (fact.type === "retried") {
-      enter(picture, task, "retrying", "worker", fact.at);
+      task.queue ??= picture.workers.get(task.worker)?.queues?.[0] ?? "";
+      enter(picture, task, "retrying", "broker", fact.at); // as a new message
       task.eta = null; // when next: its new message will tell
     } else {
       const state = fact.expired ? "expired" : ENDS[fact.type];
