@@ -216,6 +216,14 @@ function later(task, at, otherwise) {
   return task.retries ? "retrying" : "scheduled";
 }
 
+/** Have those reserved whose time has come: no event tells of that. */
+function ripen(picture, now) {
+  for (const task of picture.tasks.values()) {
+    const isHeld = ["held", "scheduled", "retrying"].includes(task.state) && task.where === "worker";
+    if (isHeld && seconds(task.eta)) task.state = later(task, now, "held");
+  }
+}
+
 /** Return epoch seconds from a time as messages have it; NaN without one. */
 function seconds(time) {
   return typeof time === "number" ? time : Date.parse(time) / 1000;

@@ -19,6 +19,7 @@ function frame(time) {
   advance(time);
   const picture = isLive() ? live : pictureAt(place);
   const now = isLive() ? Math.max(Date.now() / 1000, live.at) : log.timeAt(place);
+  ripen(picture, now);
   if (isList()) drawList(picture, now);
   else {
     draw(picture, now, arrived <= CALM);
