@@ -49,7 +49,7 @@ function workerOf(picture, task) {
 /** Return in a few words what stands at a card's right: a place, a time. */
 function brief(picture, task, now) {
   if (task.stale || task.isGuess) return "";
-  if (task.isRevoked && !hasEnded(task)) return "revoked";
+  if (task.isRevoked && !hasEnded(task) && task.state !== "running") return "revoked"; // what runs goes on
   if (task.state === "left-behind") return task.back ? `in ${Math.max(0, Math.ceil((task.back - now) / 60))} min` : "";
   if (task.died) return "process gone";
   if (task.state === "running") return span(now - task.since);
