@@ -95,7 +95,7 @@ class Lost:
 
     def _conclude(self, task_id: str, why: str) -> None:
         """Note what became of a task that no worker has."""
-        task = self.tasks[task_id]
+        task, now = self.tasks[task_id], time.time()
         if task_id in self.queues.held:
             self._left_behind.add(task_id)
             back = self.queues.comes_back_at(task_id)
@@ -103,10 +103,12 @@ class Lost:
             return
         state = self.results.state(task_id) if self.results else None
         has_begun = bool(task.started) or state == "STARTED"
-        if state in READY_STATES:
+        if self.results and state in READY_STATES:
+            self.results.look([task_id])  # nothing else may have told of it
             self.tasks.has_ended(task_id)
         elif self.queues.gives_back and task.worker and not has_begun:
             self.tasks.waits_again(task_id)
+            self.queues.left.append((now, task_id))  # who takes it next may not tell of it
             self.facts.add("given_back", id=task_id, why=why, queue=self.queues.only_name())
         elif task.worker or has_begun:
             self.tasks.has_ended(task_id)

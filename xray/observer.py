@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
+from celery.states import READY_STATES
 from kombu.utils.url import maybe_sanitize_url
 from redis import Redis
 
@@ -177,7 +178,7 @@ class Observer:
                 ids += [self._missed.popleft() for _ in range(room)]
                 try:
                     if self.results:
-                        self.results.look(ids)
+                        self._note_ended(self.results.look(ids))
                 except outages.ERRORS:
                     ended.extendleft(reversed(ids))  # for when it is back
                     raise
@@ -198,6 +199,15 @@ class Observer:
             task = self.tasks[task_id]
             if not task.ended and not task.worker:
                 self._missed.append(task_id)
+                # It may wait still, or not have ended yet: then nothing else tells of it.
+                if self.queues.gives_back or task_id in self.tasks.fetched:
+                    left.append((time.time(), task_id))
+
+    def _note_ended(self, states: dict[str, str]) -> None:
+        """Note which tasks have ended, by their results."""
+        for task_id, state in states.items():
+            if state in READY_STATES and not self.tasks[task_id].ended:
+                self.tasks.has_ended(task_id)
 
     def _note_unknown_groups(self) -> None:
         """Have results looked at of what runs for a while, if its message was too fast to be seen.

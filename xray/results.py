@@ -19,10 +19,11 @@ class RedisResults:
     def __init__(self, client: Any, facts: Facts) -> None:
         self.client, self.facts = client, facts
 
-    def look(self, ids: list[str]) -> None:
-        """Note the results of these tasks, as far as there are any."""
+    def look(self, ids: list[str]) -> dict[str, str]:
+        """Note the results of these tasks, as far as there are any; return their states."""
+        states: dict[str, str] = {}
         if not ids:
-            return
+            return states
         pipe = self.client.pipeline(transaction=False)
         for task_id in ids:
             key = PREFIX + task_id
@@ -32,6 +33,7 @@ class RedisResults:
             size, left, raw = next(answers), next(answers), next(answers)
             if size:
                 found = json.loads(raw) if size <= ENOUGH else {"status": first_state(raw)}
+                states[task_id] = str(found.get("status"))
                 self.facts.add(
                     "result",
                     id=task_id,
@@ -41,6 +43,7 @@ class RedisResults:
                     group=found.get("group_id"),
                     parent=found.get("parent_id"),
                 )
+        return states
 
     def state(self, task_id: str) -> str | None:
         """Return the state that is stored, if any is."""
@@ -72,11 +75,12 @@ class OtherResults:
     def __init__(self, app: Celery, facts: Facts) -> None:
         self.app, self.facts = app, facts
 
-    def look(self, ids: list[str]) -> None:
-        """Note the states of these tasks."""
-        for task_id in ids:
-            if state := self.state(task_id):
-                self.facts.add("result", id=task_id, state=state)
+    def look(self, ids: list[str]) -> dict[str, str]:
+        """Note the states of these tasks, and return them."""
+        states = {task_id: state for task_id in ids if (state := self.state(task_id))}
+        for task_id, state in states.items():
+            self.facts.add("result", id=task_id, state=state)
+        return states
 
     def state(self, task_id: str) -> str | None:
         """Return the state that is stored, if any is."""
