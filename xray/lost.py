@@ -53,7 +53,9 @@ class Lost:
         if held_by_workers is None:  # one hasn't answered: it may have them
             return
         for task_id in due:
-            if task_id not in held_by_workers:
+            if task_id in held_by_workers:
+                self.tasks[task_id].told = now
+            else:
                 self._conclude(task_id, reasons[task_id])
 
     def forget(self) -> None:
@@ -89,6 +91,8 @@ class Lost:
         verb = "started" if task.started else "fetched"
         if self.workers.gone(task.worker, task.main):
             return f"{task.worker} (process {task.main}) had {verb} it, and is gone."
+        if self.workers.has_connected_since(task.worker, task.told):
+            return f"{task.worker} had {verb} it, and has lost its connection since."
         if task.pid and task.pid not in self.workers.processes(task.worker):
             return f"Process {task.pid} of {task.worker} had started it, and is gone."
         return None

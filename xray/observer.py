@@ -79,6 +79,7 @@ class Observer:
         self._lock = threading.Lock()
         self._watching, self._stopping, self._event_came = (threading.Event() for _ in range(3))
         self.outages = Outages(self.facts, self._stopping)
+        self.outages.on_return["broker"] = self.workers.all_may_connect_again
         self.on_unwatched: Callable[[], None] = lambda: None
         self._threads: list[threading.Thread] = []
         self._timer: threading.Timer | None = None

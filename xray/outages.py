@@ -1,7 +1,7 @@
 """Notes when the broker or the result backend is gone, and when it is back."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from amqp.exceptions import AMQPError
@@ -20,6 +20,7 @@ class Outages:
     def __init__(self, facts: Facts, stopping: threading.Event) -> None:
         """Waits end when `stopping` is set."""
         self.facts, self._stopping = facts, stopping
+        self.on_return: dict[str, Callable[[], None]] = {}  # what to do when something is back
         self._for: dict[str, set[str]] = {"broker": set(), "backend": set()}
 
     @contextmanager
@@ -45,6 +46,11 @@ class Outages:
             self._for[what].discard(me)
             if not self._for[what]:
                 self.facts.add(what, up=True)
+                self.on_return.get(what, lambda: None)()
+
+    def is_away(self, what: str) -> bool:
+        """Tell whether some thread hasn't found it since it was gone."""
+        return bool(self._for[what])
 
     def forget(self) -> None:
         """Begin anew, with other threads."""

@@ -1,10 +1,11 @@
 """What is remembered of each task, to say the next thing of it only once."""
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(slots=True)  # of 20,000 tasks, that is 2 MB less
 class Task:
     """A task of which something was observed."""
 
@@ -16,6 +17,7 @@ class Task:
     worker: str | None = None  # that has fetched it, or has started it
     main: int | None = None  # that worker's main process
     pid: int | None = None  # the process that works on it, once the worker was asked
+    told: float = 0  # when that was learned
     started: float = 0
     is_dead: bool = False  # that process is gone
     is_looked_up: bool = False  # its result was looked at, to learn which group it belongs to
@@ -52,13 +54,13 @@ class Tasks:
             return
         task.place = task.place if task.place == "unacked" else None
         if worker:
-            task.worker, task.main = worker, main
+            task.worker, task.main, task.told = worker, main, time.time()
         self.fetched[task_id] = task
 
     def has_started(self, task_id: str, worker: str | None, main: int | None, at: float) -> None:
         """Note that a worker has begun with a task."""
         task = self[task_id]
-        task.worker, task.main, task.pid = worker, main, None
+        task.worker, task.main, task.pid, task.told = worker, main, None, time.time()
         task.started, task.is_dead = at, False
         self.fetched.pop(task_id, None)
         self.running[task_id] = task

@@ -30,6 +30,8 @@ class Worker:
     main: int | None = None  # its main process
     last_seen: float = 0  # when it last gave a sign of life
     asked: float = 0
+    connected: float = 0  # when it last came, or came back: what it had fetched before, it let go
+    known_from: float = 0  # when it was last asked what it has
     told: dict[str, Any] = field(default_factory=dict)  # the last fact about it
     enabled_by_us: bool = False
     paused: list[str] = field(default_factory=list)  # where it takes nothing, if it was paused
@@ -65,6 +67,8 @@ class Workers:
         worker.last_seen = time.time()
         if worker.main not in (None, event.get("pid")):  # another one, and not as we left the first
             worker.main, worker.enabled_by_us = None, False
+        if event["type"] == "worker-online":
+            self._connects(worker)
         if event["type"] == "worker-offline":
             worker.last_seen = 0
             self.news.set()
@@ -75,6 +79,22 @@ class Workers:
         ):
             worker.asked = 0
             self.news.set()
+
+    def all_may_connect_again(self) -> None:
+        """Note that workers may have lost their connection while the broker was away."""
+        for worker in list(self.known.values()):
+            self._connects(worker)
+
+    def _connects(self, worker: Worker) -> None:
+        """Have a worker asked anew: what it has, and to tell of its tasks, which it forgets."""
+        worker.connected, worker.asked = time.time(), 0
+        if worker.told.get("alive"):
+            worker.last_seen = worker.connected  # its silence begins now, if it is silent
+        self.news.set()
+
+    def has_connected_since(self, name: str, when: float) -> bool:
+        """Tell whether a worker has come back, and so may have let go what it had fetched then."""
+        return name in self.known and self.known[name].connected > when
 
     def refresh(self) -> None:
         """Ask those of whom something may be new, and note what is."""
@@ -156,7 +176,7 @@ class Workers:
             if name in new:
                 if worker.main:  # another one of that name, which isn't as we have left the first
                     worker.enabled_by_us = False
-                worker.main, worker.paused = found["pid"], []
+                worker.main, worker.paused, worker.known_from = found["pid"], [], 0
                 self._enable_events([name])
                 # An X-ray that was killed couldn't switch them off: it is for us to do.
                 worker.enabled_by_us |= self._left_on.get(name) == worker.main
@@ -181,9 +201,11 @@ class Workers:
                 "paused": bool(worker.paused) and time.time() > worker.quiet_from,
             }
             self._tell(worker, fact)
+        self._note_what_they_have(
+            [name for name in stats if self.known[name].known_from <= self.known[name].connected]
+        )
         if new:
             self._note_enabled()
-            self._note_who_works(new)
             self.on_change()
 
     def _note_enabled(self) -> None:
@@ -256,6 +278,30 @@ class Workers:
                     since=request["time_start"],
                     **before,
                 )
+
+    def _note_what_they_have(self, names: list[str]) -> None:
+        """Note what workers have taken: before they were asked to, they told nothing of it."""
+        if not names:
+            return
+        now = time.time()
+        self._note_who_works(names)
+        for what in ("reserved", "scheduled"):
+            for name, found in self._ask(what, names).items():
+                for one in found:
+                    self._note_holder(name, one.get("request", one), one.get("eta"))
+        for name in names:
+            self.known[name].known_from = now
+
+    def _note_holder(self, name: str, request: dict[str, Any], eta: str | None) -> None:
+        """Note that a worker has fetched a task, if that isn't known yet."""
+        task_id = request["id"]
+        task = self.tasks[task_id]
+        is_known = task.worker == name and task_id in self.tasks.fetched
+        self.tasks.is_fetched(task_id, name, self.known[name].main)
+        if not is_known and task_id in self.tasks.fetched:
+            args = shown(request, self.redact, "args kwargs")
+            about = {"task": request["name"], "args": args, "eta": eta}
+            self.facts.add("held", id=task_id, worker=name, **about)
 
     def _enable_events(self, names: list[str] | None, within: float = ANSWERS_WITHIN) -> list[str]:
         """Have workers, or all, tell of their tasks; return who has answered."""

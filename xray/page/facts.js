@@ -43,7 +43,8 @@ const REDUCERS = {
     const runsUnseen = !task.worker && picture.workers.get(workerOf(picture, task))?.pool === "solo";
     const state = later(task, fact.at, runsUnseen ? "running" : "held");
     step(task, fact, "held");
-    const again = task.released || task.again || (task.state === "retrying" && task.where === "broker");
+    const again = task.released || task.again || (task.state === "retrying" && task.where === "broker")
+      || (fact.worker && task.state === "left-behind"); // a worker says that it has it
     if (RANK[state] <= RANK[task.state] && !again) return;
     enter(picture, task, state, "worker", fact.at);
     task.isGuess = state === "running";
@@ -175,7 +176,7 @@ function taskOf(picture, fact) {
   const isMessage = fact.bytes !== undefined || fact.type === "received";
   task.again = (fact.retries ?? 0) > task.retries; // a retry is a new message under the same id
   if (task.again) Object.assign(task, { retries: fact.retries, error: undefined, released: false });
-  if (isMessage) task.eta = fact.eta ?? null;
+  if (isMessage || fact.eta) task.eta = fact.eta ?? null;
   if (fact.task) task.name = fact.task;
   for (const field of ABOUT) if (fact[field] !== undefined) task[field] = fact[field];
   task.stale = false;
