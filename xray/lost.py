@@ -116,4 +116,5 @@ class Lost:
             self.facts.add("given_back", id=task_id, why=why, queue=self.queues.only_name())
         elif task.worker or has_begun:
             self.tasks.has_ended(task_id)
+            task.is_lost = True
             self.facts.add("lost", id=task_id, why=why + self.queues.doubt)

@@ -168,7 +168,7 @@ class Observer:
         while self._watching.is_set():
             spent = time.thread_time()
             with self.outages.noting("broker"):
-                self.workers.note_the_gone()
+                self.workers.note_the_gone(not self.outages.is_away("broker"))
                 self.lost.note_dead_processes()
             with self.outages.noting("backend"):
                 self._note_results_without_events()

@@ -21,6 +21,7 @@ class Task:
     started: float = 0
     is_dead: bool = False  # that process is gone
     is_looked_up: bool = False  # its result was looked at, to learn which group it belongs to
+    is_lost: bool = False  # it was concluded that it has ended so
     is_revoked: bool = False  # workers were told
 
 

@@ -119,12 +119,14 @@ class Workers:
             self._describe(due, now)
         self._ask_who_works()
 
-    def note_the_gone(self) -> None:
-        """Note which workers give no sign of life any more."""
+    def note_the_gone(self, broker_is_there: bool = True) -> None:
+        """Note which workers give no sign of life any more. Without a broker, none can give one."""
         for worker in list(self.known.values()):
             if not worker.told.get("alive") or self._gives_signs(worker):
                 continue
-            if self._may_be_at_work(worker):
+            if not broker_is_there and self._may_be_there(worker):
+                continue
+            if self._is_there(worker) or self._may_be_at_work(worker):
                 self._tell(worker, worker.told | {"silent": True})
             else:
                 worker.paused = []
@@ -237,6 +239,11 @@ class Workers:
         alone = worker.told.get("pool") == "solo"
         return alone and not said_goodbye and self._may_be_there(worker)
 
+    def _is_there(self, worker: Worker) -> bool:
+        """Tell whether it is known to be only silent: its process is there."""
+        said_goodbye = not worker.last_seen
+        return bool(worker.told.get("ours")) and not said_goodbye and self._may_be_there(worker)
+
     def _may_be_there(self, worker: Worker) -> bool:
         is_ours = worker.told.get("ours") and worker.main
         return not (is_ours and is_gone(worker.main or 0))
@@ -259,8 +266,9 @@ class Workers:
         for name, found in (self._ask("active", names, safe=True) if names else {}).items():
             for request in found:
                 task, pid = self.tasks[request["id"]], request["worker_pid"]
-                if not pid or task.pid or task.ended:
+                if not pid or task.pid or (task.ended and not task.is_lost):
                     continue
+                task.ended = task.is_lost = False
                 before = {}
                 if request["id"] not in self.tasks.running:  # it began before anybody looked
                     begun = request["time_start"] or time.time()

@@ -83,7 +83,8 @@ const REDUCERS = {
   },
   process(picture, fact) { // which process runs it: no event tells that
     const task = taskOf(picture, fact), at = fact.since ?? fact.at;
-    if (RANK[task.state] < RANK.running && task.state !== "retrying") { // it began before anybody looked
+    // It began before anybody looked, or was believed to be lost.
+    if ((RANK[task.state] < RANK.running && task.state !== "retrying") || task.state === "lost") {
       step(task, { ...fact, at }, "started");
       enter(picture, task, "running", "worker", at);
       task.pid = fact.pid;
@@ -97,7 +98,7 @@ const REDUCERS = {
     step(task, fact, "result");
     task.stored = fact;
     const state = STORED[fact.state];
-    if (!state || hasEnded(task)) return;
+    if (!state || (hasEnded(task) && task.state !== "lost")) return;
     enter(picture, task, state, "backend", fact.at);
     task.isFound = true; // when it ended wasn't seen
   },
