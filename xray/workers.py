@@ -129,7 +129,8 @@ class Workers:
             if self._is_there(worker) or self._may_be_at_work(worker):
                 self._tell(worker, worker.told | {"silent": True})
             else:
-                worker.paused = []
+                if not self._may_be_there(worker):  # else only its connection may be gone
+                    worker.paused = []
                 self._tell(worker, worker.told | {"alive": False, "processes": [], "paused": False})
                 self.on_change()
 
