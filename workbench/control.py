@@ -39,6 +39,7 @@ class Address:
     env: dict[str, str]
     port: int
     key: str
+    servers: list[str]  # that the run has started itself, such as its broker
     xray: str = ""  # its X-ray's address, if it has one
 
 
@@ -57,6 +58,7 @@ class Control:
             env=chapter_run.env,
             port=int(self._listener.address[1]),
             key=key,
+            servers=chapter_run.servers,
             xray=xray or "",
         )
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.support.waiting import wait_until
 from workbench import chapter
 from workbench.log import Log
-from workbench.probes import consumes, free_port
+from workbench.probes import consumes, free_port, is_free
 from workbench.service import Service
 
 TRIAL, OTHER = "01_trial", "02_other"  # copies of a made-up chapter: its files can be changed
@@ -91,3 +92,15 @@ def do_what_it_names(workbench: Workbench, finding: dict[str, str]) -> None:
         assert words != command, "a command of the second terminal"
         done = workbench(*words.split())
         assert done.returncode == 0, done.stderr
+
+
+@contextlib.contextmanager
+def serving_http(port: int) -> Iterator[None]:
+    """Listen on a port, and speak HTTP."""
+    words = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
+    ) as server:
+        wait_until(lambda: not is_free(port), "a server")
+        yield
+        server.kill()

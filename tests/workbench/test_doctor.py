@@ -1,6 +1,5 @@
 """The doctor: every fault that it names is brought about alone, on real servers, and told apart."""
 
-import contextlib
 import json
 import os
 import re
@@ -8,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,10 +16,19 @@ from celery import Celery
 from redis import Redis
 
 from tests.field_guide.guide import entries
-from tests.support.doctoring import OTHER, OURS, TRIAL, Doctor, faults, running, worker
+from tests.support.doctoring import (
+    OTHER,
+    OURS,
+    TRIAL,
+    Doctor,
+    faults,
+    running,
+    serving_http,
+    worker,
+)
 from tests.support.waiting import wait_until
 from workbench.doctor.findings import ERRORS, GUIDE
-from workbench.probes import free_port, is_free
+from workbench.probes import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -124,18 +131,6 @@ def test_a_port_that_is_taken(doctor: Doctor, env: dict[str, str], root: Path) -
         found = doctor(TRIAL)
     assert faults(found) == ["port-taken"]
     assert found[-1]["about"] == "probe", "the rest was examined all the same"
-
-
-@contextlib.contextmanager
-def serving_http(port: int) -> Iterator[None]:
-    """Listen on a port, and speak HTTP."""
-    words = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
-    with subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
-    ) as server:
-        wait_until(lambda: not is_free(port), "a server")
-        yield
-        server.kill()
 
 
 # --- the broker, the backend ----------------------------------------------------------------------

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,6 +183,19 @@ def test_a_busy_worker_isnt_nobody(
         go_on.touch()
         assert held.get(timeout=15) == str(go_on)
         assert faults(doctor(TRIAL)) == []
+
+
+def test_a_worker_that_never_answers_again(
+    doctor: Doctor, root: Path, env: dict[str, str], celery: Celery, tmp_path: Path
+) -> None:
+    with worker(root, env, OURS):
+        begun(celery, tmp_path / "never")
+        (finding,) = [each for each in doctor(TRIAL) if each["fault"]]
+        assert finding["fault"] == "worker-silent"
+        kill = finding["mend"].rpartition(": ")[2].split()
+        assert kill[:2] == ["kill", "-9"]
+        subprocess.run(kill, check=True)
+        wait_until(lambda: faults(doctor(TRIAL)) == ["no-worker"], "it to end")
 
 
 def test_a_worker_that_is_connected_from_elsewhere_isnt_nobody(

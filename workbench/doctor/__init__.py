@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from redis.exceptions import NoPermissionError
+
 from workbench import chapter, control
 from workbench.doctor.environment import ask, environment, page
 from workbench.doctor.findings import DOWN, AppSettings, Examination, Finding
@@ -12,6 +14,7 @@ from workbench.doctor.orders import orders, task
 from workbench.doctor.probe import probe
 from workbench.doctor.servers import backend, broker
 from workbench.doctor.workers import workers
+from xray.addresses import without_password
 
 Look = Callable[[AppSettings, Examination], Finding]
 USUAL = ["redis://127.0.0.1:6379/0", "amqp://guest:guest@127.0.0.1:5672//"]  # where brokers are
@@ -60,16 +63,25 @@ def attempt(look: Look, settings: AppSettings, examination: Examination) -> Find
         return look(settings, examination)
     except DOWN as error:
         named = look.func if isinstance(look, partial) else look
-        return refused(named.__name__, error)
+        return refused(named.__name__, error, settings)
 
 
-def refused(about: str, error: Exception) -> Finding:
+def refused(about: str, error: Exception, settings: AppSettings) -> Finding:
     """Say that the broker, or the backend, answers but doesn't do what is asked of it."""
     if "maxmemory" in str(error):
         says = f"The Redis has no memory left for another message. ({error})"
-        return Finding(about, says, "broker-full", "redis-cli config set maxmemory 0")
-    says = f"A server that answered a moment ago doesn't any more, or refuses. ({error})"
+        return Finding(about, says, "broker-full", no_limit(settings.broker))
+    if isinstance(error, NoPermissionError):
+        says = f"A server answers, and refuses what is asked of it. ({error})"
+        return Finding(about, says, "refused", "give this user of the Redis the rights it lacks")
+    says = f"A server that answered a moment ago doesn't any more. ({error})"
     return Finding(about, says, "refused", "make doctor")
+
+
+def no_limit(url: str) -> str:
+    """Return the command that lets a Redis use all memory. (redis-cli may not be installed.)"""
+    redis = f"redis.Redis.from_url('{without_password(url)}')"
+    return f"python -c \"import redis; {redis}.config_set('maxmemory', 0)\""
 
 
 def find(name: str, port: int, broker_url: str | None, runs: Path) -> Examination:
@@ -89,5 +101,6 @@ def find(name: str, port: int, broker_url: str | None, runs: Path) -> Examinatio
         running=bool(found),
         others=[address.env["CELERY_BROKER_URL"] for address in running] + USUAL,
         xray=found[0].xray if found else "",
+        servers=tuple(found[0].servers) if found else (),
         broker_given=bool(broker_url),
     )

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import count
 
 import psutil
 
@@ -50,9 +51,8 @@ def page(examination: Examination) -> Finding:
     who, its_folder = listener(port)
     if its_folder == folder:
         return Finding("page", f"A server that was started in {folder} has port {port}.")
-    return Finding(
-        "page", f"Port {port} is taken by {who}.", "port-taken", f"make run PORT={port + 1}"
-    )
+    free = next(each for each in count(port + 1) if probes.is_free(each))
+    return Finding("page", f"Port {port} is taken by {who}.", "port-taken", f"make run PORT={free}")
 
 
 def listener(port: int) -> tuple[str, str]:
@@ -68,7 +68,7 @@ def listener(port: int) -> tuple[str, str]:
 
 def ask(examination: Examination) -> AppSettings | Finding:
     """Ask the chapter's Celery app for its settings and its tasks."""
-    broken = f"git diff chapters/{examination.chapter.name}"
+    broken = f"undo what this shows: git diff chapters/{examination.chapter.name}"
     try:
         done = import_app(examination)
     except subprocess.TimeoutExpired:

@@ -17,7 +17,8 @@ from xray.inspect_options import inspect_options
 DOWN = (OperationalError, AMQPError, RedisError, SQLAlchemyError, OSError, RuntimeError)
 ANSWERS_WITHIN = 1.0  # seconds, for workers; one that is alive answers in milliseconds
 PROBE = "celery.accumulate"  # a task that each worker has: it returns what it gets
-RESTART = "python -m workbench stop worker; python -m workbench start worker"
+START = "python -m workbench start"
+RESTART = f"python -m workbench stop worker; {START} worker"
 
 # Where the field guide explains a fault, by the words that it usually puts on a screen.
 GUIDE = {
@@ -119,6 +120,7 @@ class Examination:
     others: list[str]  # brokers that may be meant
     xray: str = ""  # the address of the run's X-ray
     broker_given: bool = False  # to the doctor itself, as BROKER_URL
+    servers: tuple[str, ...] = ()  # that the run has started, and can start again
 
     def default_broker(self, settings: AppSettings) -> str | None:
         """Return the broker of workers that were told of none, if the doctor was told of none."""
@@ -127,10 +129,6 @@ class Examination:
     def is_set(self, variable: str) -> bool:
         """Tell whether somebody has set a variable, so that the chapter's default isn't used."""
         return variable in self.env or variable in os.environ
-
-    def start(self, name: str, by_hand: str) -> str:
-        """Return the command that starts one of its processes."""
-        return f"python -m workbench start {name}" if self.running else by_hand
 
     def restart(self, by_hand: str) -> str:
         """Return the command that stops the worker and starts it again."""

@@ -8,7 +8,16 @@ from celery import Celery
 from celery.exceptions import TimeoutError as NoResult
 from celery.result import AsyncResult
 
-from workbench.doctor.findings import ANSWERS_WITHIN, PROBE, AppSettings, Examination, Finding
+from workbench.doctor.at_work import worker_processes
+from workbench.doctor.findings import (
+    ANSWERS_WITHIN,
+    PROBE,
+    START,
+    AppSettings,
+    Examination,
+    Finding,
+)
+from workbench.doctor.workers import start_worker
 from xray.addresses import without_password
 
 PROBE_WITHIN = 10.0  # seconds, for a message through broker, worker and backend
@@ -27,7 +36,7 @@ def probe(settings: AppSettings, examination: Examination) -> Finding:
         result.forget()
         if times_done(app) > done_before:
             return elsewhere(settings, examination)
-        return nothing_came_back(examination)
+        return nothing_came_back(settings, examination)
     ended = time.time()
     # Redis tells of a result whatever its database, so look whether it is in ours.
     if app.AsyncResult(result.id).state == "PENDING":
@@ -62,15 +71,24 @@ def elsewhere(settings: AppSettings, examination: Examination) -> Finding:
     )
 
 
-def nothing_came_back(examination: Examination) -> Finding:
+def nothing_came_back(settings: AppSettings, examination: Examination) -> Finding:
     """Say that no worker has come to it."""
     return Finding(
         "probe",
         f"It was sent, and nothing came back in {PROBE_WITHIN:.0f} s: the workers are busy, or "
         "many messages wait before it.",
         "probe-lost",
-        examination.restart("Ctrl-C in the worker's terminal, and start it again"),
+        "wait for them, then: make doctor. If nothing moves, the tasks that were begun are lost: "
+        + kill_worker(settings, examination),
     )
+
+
+def kill_worker(settings: AppSettings, examination: Examination) -> str:
+    """Return what ends a worker that would wait for its processes, and starts one."""
+    if examination.running:
+        return f"python -m workbench kill worker; {START} worker"
+    here = [str(process.pid) for process in worker_processes(settings, examination)]
+    return f"kill -9 {' '.join(here) or '(the worker, where it runs)'}; {start_worker(examination)}"
 
 
 def when_done(result: AsyncResult[Any]) -> float:

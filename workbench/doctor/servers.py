@@ -9,9 +9,10 @@ from redis import Redis
 from sqlalchemy import create_engine
 
 from workbench import probes
-from workbench.doctor.findings import DOWN, AppSettings, Examination, Finding
+from workbench.doctor.findings import DOWN, START, AppSettings, Examination, Finding
 from xray.addresses import is_redis, without_password
 
+REDIS_PORT = 6379
 BROKER, BACKEND = "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"
 
 
@@ -30,10 +31,10 @@ def broker(settings: AppSettings, examination: Examination) -> Finding:
     if "refused" not in str(error).lower():
         says = f"What is at {address} doesn't answer as such a broker does. ({error})"
         return Finding("broker", says, "not-a-broker", another_broker(examination))
-    return nothing_listens(address, examination)
+    return nothing_listens(address, settings, examination)
 
 
-def nothing_listens(address: str, examination: Examination) -> Finding:
+def nothing_listens(address: str, settings: AppSettings, examination: Examination) -> Finding:
     """Say that no broker is there, and whether one is elsewhere."""
     elsewhere = [] if examination.running else list(filter(probes.can_connect, examination.others))
     if elsewhere:
@@ -41,18 +42,21 @@ def nothing_listens(address: str, examination: Examination) -> Finding:
         says += f"{without_password(elsewhere[0])}."
         return Finding("broker", says, "wrong-port", use_broker(examination, elsewhere[0]))
     says = f"Nothing listens at {address}."
-    return Finding("broker", says, "no-broker", start_broker(examination))
+    return Finding("broker", says, "no-broker", start_broker(settings, examination))
 
 
-def start_broker(examination: Examination) -> str:
+def start_broker(settings: AppSettings, examination: Examination) -> str:
     """Return the command that starts a broker where the chapter looks for one."""
-    if examination.running:
-        return examination.start("broker", "")
-    if examination.broker_given or examination.is_set(BROKER):
+    if "broker" in examination.servers and not examination.broker_given:
+        return f"{START} broker"
+    if examination.running or examination.broker_given or examination.is_set(BROKER):
         return another_broker(examination)
     if probes.is_free(examination.port):
         return f"make run CHAPTER={examination.chapter.name[:2]}"
-    return "make redis"  # the page runs, so they type it all by hand
+    if not is_redis(settings.broker):
+        return new_redis()
+    port = urlsplit(settings.broker).port or REDIS_PORT  # they type all by hand: the page runs
+    return "make redis" if port == REDIS_PORT else f"make redis REDIS_PORT={port}"
 
 
 def use_broker(examination: Examination, url: str) -> str:
@@ -75,6 +79,11 @@ def another(examination: Examination, variable: str) -> str:
         return f"(Ctrl-C in the terminal of make run) unset {variable}; make run"
     if examination.is_set(variable):
         return f"unset {variable}"
+    return new_redis()
+
+
+def new_redis() -> str:
+    """Return the command that starts a Redis at a port that is free."""
     port = next(port for port in count(6380) if probes.is_free(port))
     return f"make redis REDIS_PORT={port} (it says what to export in the other terminals)"
 
@@ -100,7 +109,7 @@ def backend(settings: AppSettings, examination: Examination) -> Finding:
             "backend",
             "There is none: nobody can be asked how a task stands, or what it returned.",
             "no-backend",
-            "export CELERY_RESULT_BACKEND=redis://localhost:6379/1",
+            name_backend(settings, examination),
         )
     address = without_password(settings.backend) + by_default(examination, BACKEND)
     try:
@@ -127,15 +136,21 @@ def connect(url: str) -> bool:
 
 def start_backend(settings: AppSettings, examination: Examination) -> str:
     """Return what brings a result backend that answers."""
-    in_redis = is_redis(settings.backend)
-    if examination.running and in_redis:
-        return examination.start("backend", "")
+    if "backend" in examination.servers:
+        return f"{START} backend"
     if examination.running or examination.is_set(BACKEND):
         return another(examination, BACKEND)
+    return name_backend(settings, examination)
+
+
+def name_backend(settings: AppSettings, examination: Examination) -> str:
+    """Return what names a result backend, where a setting is missing or names none."""
+    if examination.running:
+        return f"(Ctrl-C in the terminal of make run) unset {BACKEND}; make run"
     has_no_password = settings.broker == without_password(settings.broker)
-    if in_redis and is_redis(settings.broker) and has_no_password:  # it has just answered
+    if is_redis(settings.broker) and has_no_password:  # it has just answered
         return f"export {BACKEND}={other_database(settings.broker)} (in the worker's terminal, too)"
-    return "make redis"
+    return new_redis()
 
 
 def other_database(broker_url: str) -> str:

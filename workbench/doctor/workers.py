@@ -11,6 +11,7 @@ from workbench.chapter import Chapter
 from workbench.doctor.at_work import is_stopped, local_workers, worker_processes
 from workbench.doctor.findings import (
     ANSWERS_WITHIN,
+    START,
     AppSettings,
     Examination,
     Finding,
@@ -68,7 +69,9 @@ def inspect(settings: AppSettings, names: list[str] | None) -> Any:
 def start_worker(examination: Examination) -> str:
     """Return the command that starts the chapter's worker."""
     by_hand = next(line for line in examination.chapter.processes().values() if " worker" in line)
-    return examination.start("worker", f"cd chapters/{examination.chapter.name} && {by_hand}")
+    if examination.running:
+        return f"{START} worker"
+    return f"cd chapters/{examination.chapter.name} && {by_hand}"
 
 
 def restart_worker(examination: Examination) -> str:
@@ -119,7 +122,8 @@ def on_other_queues(settings: AppSettings, examination: Examination, answers: An
     name = next(iter(answers.stats))
     takes = ", ".join(answers.queues.get(name, []))
     says = f"{name} answers, but takes tasks from '{takes}'; these go into '{settings.queue}'."
-    return Finding("workers", says, "other-queue", start_worker(examination))
+    mend = examination.restart(start_worker(examination))
+    return Finding("workers", says, "other-queue", mend)
 
 
 def paused(name: str, examination: Examination) -> Finding:
@@ -178,6 +182,8 @@ def busy(worker: psutil.Process) -> Finding:
         f"None answers. One runs (process {worker.pid}): it may be busy. A worker with --pool solo "
         "answers when its task has ended."
     )
-    return Finding(
-        "workers", says, "worker-silent", "wait until its task has ended, then: make doctor"
+    mend = (
+        "wait until its task has ended, then: make doctor. If it never ends, the task is lost: "
+        f"kill -9 {worker.pid}"
     )
+    return Finding("workers", says, "worker-silent", mend)
