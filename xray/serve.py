@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 from celery.app import backends
 from celery.exceptions import ImproperlyConfigured
+from flask import Flask
 from kombu.utils.url import parse_url
 from waitress.server import create_server
 
@@ -37,10 +38,7 @@ def serve(
 ) -> None:
     """Serve the page; at the end, leave workers and broker as they were."""
     check(broker, backend)
-    os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
-    with suppress(AttributeError, OSError):  # Linux, where that's allowed: it lets others finish
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    gc.set_threshold(100_000, 50, 50)  # of what comes and goes here, next to nothing is a cycle
+    step_back()
     # Celery prefers these to what it is told.
     os.environ["CELERY_BROKER_URL"] = broker
     os.environ["CELERY_RESULT_BACKEND"] = backend or "disabled://"
@@ -53,9 +51,31 @@ def serve(
         is_ours=lambda pid: run_pid is not None and descends_from(run_pid, pid),
     )
     controls = Controls(observer) if run_pid else None
+    listen_on(port, create_app(observer, port, controls, chapter))
+    if not run_pid:
+        click.echo(f"X-ray: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    try:
+        threading.Event().wait()
+    finally:
+        with postponed_signals(), suppress(*outages.ERRORS):
+            if controls:
+                controls.close()
+            observer.stop()
+
+
+def step_back() -> None:
+    """Let the programs that are watched go first, where processors are short."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(STEP_BACK, os.getpriority(os.PRIO_PROCESS, 0)))
+    with suppress(AttributeError, OSError):  # Linux, where that's allowed: it lets others finish
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    gc.set_threshold(100_000, 50, 50)  # of what comes and goes here, next to nothing is a cycle
+
+
+def listen_on(port: int, app: Flask) -> None:
+    """Serve the page in a thread. (It would wait for its listeners to leave, when it is ended.)"""
     try:
         server = create_server(
-            create_app(observer, port, controls, chapter),
+            app,
             host="127.0.0.1",
             port=port,
             threads=MOST_LISTENERS + 4,
@@ -66,17 +86,7 @@ def serve(
             f"Port {port} is taken: stop what listens there, or choose another, "
             f"as in: --port {port + 1}"
         ) from None
-    # In a thread, since it would wait for its listeners to leave, when it is ended.
     threading.Thread(target=server.run, daemon=True).start()
-    if not run_pid:
-        click.echo(f"X-ray: http://127.0.0.1:{port} (Ctrl-C ends it)")
-    try:
-        threading.Event().wait()
-    finally:
-        with postponed_signals(), suppress(*outages.ERRORS):
-            if controls:
-                controls.close()
-            observer.stop()
 
 
 def check(broker: str, backend: str | None) -> None:
