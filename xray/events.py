@@ -102,13 +102,15 @@ class Events:
         task.ended = False
         worker, main = event.get("hostname"), event.get("pid")
         if what == "received":
+            task.fetched_try = event.get("retries") or 0
             self.tasks.is_fetched(task_id, worker, main)
         elif what == "started":
+            task.gave_up = max(task.gave_up, task.fetched_try)
             self.tasks.has_started(task_id, worker, main, event.get("timestamp", 0))
         elif what == "retried":
-            self.tasks.waits_again(task_id)
-            self.retried.append(task_id)
-            task.described = False  # it comes again, in another message
+            if self.tasks.gives_up(task_id):
+                self.tasks.waits_again(task_id)
+                self.retried.append(task_id)
         elif what in ENDS:
             self.tasks.has_ended(task_id)
         if what in ENDS and what != "rejected":

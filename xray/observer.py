@@ -195,14 +195,22 @@ class Observer:
             task_id = self.events.retried.popleft()
             if self.queues.gives_back:  # else its message is seen
                 left.append((time.time(), task_id))
-        while left and left[0][0] < time.time() - NO_EVENT_FOR:
-            task_id = left.popleft()[1]
-            task = self.tasks[task_id]
-            if not task.ended and not task.worker:
-                self._missed.append(task_id)
-                # It may wait still, or not have ended yet: then nothing else tells of it.
-                if self.queues.gives_back or task_id in self.tasks.fetched:
-                    left.append((time.time(), task_id))
+        due = [task_id for at, task_id in left if at < time.time() - NO_EVENT_FOR][:AT_ONCE]
+        for task_id in due:
+            left.popleft()
+            self._note_result_without_event(task_id)
+
+    def _note_result_without_event(self, task_id: str) -> None:
+        task = self.tasks[task_id]
+        if task.ended or task.worker:
+            return
+        is_first = not task.is_looked_up
+        if is_first or (self.results and self.results.state(task_id) in READY_STATES):
+            task.is_looked_up = True
+            self._missed.append(task_id)
+        # It may wait still, or not have ended yet: then nothing else tells of it.
+        if self.queues.gives_back or task_id in self.tasks.fetched:
+            self.queues.left.append((time.time(), task_id))
 
     def _note_ended(self, states: dict[str, str]) -> None:
         """Note which tasks have ended, by their results."""

@@ -5,12 +5,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)  # of 20,000 tasks, that is 2 MB less
+@dataclass
 class Task:
     """A task of which something was observed."""
 
     described: bool = False  # its message was seen, and what it says is a fact
     retries: int = 0  # of the message that was seen: each retry has another, under the same id
+    fetched_try: int = 0  # of the message that a worker has received last
+    gave_up: int = 0  # how many tries have
     ticked: bool = False  # beat's tick that sent it is a fact
     ended: bool = False
     place: str | None = None  # the queue it waits in, "unacked", or None: neither was seen
@@ -65,6 +67,13 @@ class Tasks:
         task.started, task.is_dead = at, False
         self.fetched.pop(task_id, None)
         self.running[task_id] = task
+
+    def gives_up(self, task_id: str) -> bool:
+        """Note that a try has given up; tell whether the next one's message wasn't seen yet."""
+        task = self[task_id]
+        task.gave_up += 1
+        task.described = False  # it comes again, in another message
+        return max(task.retries, task.fetched_try) < task.gave_up
 
     def waits_again(self, task_id: str) -> None:
         """Note that a task is in a queue: no worker has it."""
