@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(slots=True)  # as many as facts are kept: 20,000
 class Task:
     """A task of which something was observed."""
 
