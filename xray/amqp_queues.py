@@ -8,6 +8,7 @@ from typing import Any
 
 from amqp.exceptions import NotFound
 from celery import Celery
+from celery.states import READY_STATES, REVOKED
 
 from xray.facts import Facts
 from xray.management import Depth, Management
@@ -75,6 +76,13 @@ class AmqpQueues:
     def only_name(self) -> str | None:
         """Return the queue's name, if there is only one."""
         return next(iter(self.names)) if len(self.names) == 1 else None
+
+    def is_end(self, state: str | None) -> bool:
+        """Tell whether a stored state says that a task has ended.
+
+        Workers store REVOKED when they are told: its message may wait, and be taken by another one.
+        """
+        return state in READY_STATES and state != REVOKED
 
     def opened(self, task_id: str) -> None:
         """Find no message: none can be looked at."""

@@ -107,7 +107,7 @@ class Lost:
             return
         state = self.results.state(task_id) if self.results else None
         has_begun = bool(task.started) or state == "STARTED"
-        if self.results and state in READY_STATES:
+        if self.results and (self.queues.is_end(state) or (has_begun and state in READY_STATES)):
             self.results.look([task_id])  # nothing else may have told of it
             self.tasks.has_ended(task_id)
         elif self.queues.gives_back and task.worker and not has_begun:

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
-from celery.states import READY_STATES
 from kombu.utils.url import maybe_sanitize_url
 from redis import Redis
 
@@ -204,8 +203,8 @@ class Observer:
         task = self.tasks[task_id]
         if task.ended or task.worker:
             return
-        is_first = not task.is_looked_up
-        if is_first or (self.results and self.results.state(task_id) in READY_STATES):
+        is_first = not task.is_looked_up and not self.queues.gives_back
+        if is_first or (self.results and self.queues.is_end(self.results.state(task_id))):
             task.is_looked_up = True
             self._missed.append(task_id)
         # It may wait still, or not have ended yet: then nothing else tells of it.
@@ -215,7 +214,7 @@ class Observer:
     def _note_ended(self, states: dict[str, str]) -> None:
         """Note which tasks have ended, by their results."""
         for task_id, state in states.items():
-            if state in READY_STATES and not self.tasks[task_id].ended:
+            if self.queues.is_end(state) and not self.tasks[task_id].ended:
                 self.tasks.has_ended(task_id)
 
     def _note_unknown_groups(self) -> None:

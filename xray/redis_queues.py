@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from celery.states import READY_STATES
+
 from xray import messages
 from xray.beats import Beats
 from xray.facts import Facts
@@ -173,6 +175,10 @@ class RedisQueues:
     def only_name(self) -> str | None:
         """Return the queue's name, if there is only one."""
         return next(iter(self.names)) if len(self.names) == 1 else None
+
+    def is_end(self, state: str | None) -> bool:
+        """Tell whether a stored state says that a task has ended, whose message is nowhere."""
+        return state in READY_STATES
 
     def comes_back_at(self, task_id: str) -> float | None:
         """Return when Redis may give an unacknowledged message back, in epoch seconds.

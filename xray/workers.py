@@ -241,9 +241,11 @@ class Workers:
         return alone and not said_goodbye and self._may_be_there(worker)
 
     def _is_there(self, worker: Worker) -> bool:
-        """Tell whether it is known to be only silent: its process is there."""
-        said_goodbye = not worker.last_seen
-        return bool(worker.told.get("ours")) and not said_goodbye and self._may_be_there(worker)
+        """Tell whether it is known to be only silent: its process is there.
+
+        It says goodbye as well when it has lost its connection, and while it ends its tasks.
+        """
+        return bool(worker.told.get("ours")) and self._may_be_there(worker)
 
     def _may_be_there(self, worker: Worker) -> bool:
         is_ours = worker.told.get("ours") and worker.main

@@ -66,7 +66,7 @@ function aboutWorker(worker) {
   if (!alive) return "gone: it gives no sign of life";
   const size = plural(slotCount(worker), slotName(worker));
   const about = `${pool === slotName(worker) ? "" : `${pool}, `}${size} · takes from ${queues?.join(", ") || "no queue"}`;
-  if (silent && pool !== "solo") return `${about}. It gives no sign of life, though its process is there: it may be connecting again.`;
+  if (silent && pool !== "solo") return `${about}. It gives no sign of life, though its process is there: it is connecting again, or ending.`;
   if (pool !== "solo") return about;
   // It works where it would answer.
   if (silent) return `${about}. It gives no sign of life: a task keeps it busy${ours ? "" : ", or it is gone"}.`;
