@@ -1,0 +1,158 @@
+"""What the test of truth has found, one by one: each was a card that wasn't so."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.browser import WIDE, chromium, page
+from tests.support.deployment import Deployment, listen, xray
+from tests.support.waiting import wait_until
+from tests.support.xray_recording import Recording
+from tests.xray.test_observer import some, until
+from tests.xray.test_server import OURS
+from xray.facts import Facts
+from xray.redis_queues import RedisQueues
+from xray.tasks import Tasks
+
+pytestmark = pytest.mark.slow
+Show = Callable[[Recording], Page]
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
+    """Give a function that shows a recording at its end."""
+    opened: list[Any] = []
+
+    def at_its_end(run: Recording) -> Page:
+        opened.append(page(browser, run.save(tmp_path / "run.html"), WIDE))
+        shown: Page = opened[-1].__enter__()
+        shown.locator("#moment").focus()
+        shown.keyboard.press("End")
+        return shown
+
+    yield at_its_end
+    for each in opened:
+        each.__exit__(None, None, None)
+
+
+def card(shown: Page, task: str) -> Locator:
+    return shown.locator(f"main .task[data-id='{task}']")
+
+
+def test_a_scheduled_task_that_is_due_is_reserved(show: Show) -> None:
+    run = Recording()
+    run.worker()
+    run.receives("later", eta=run.at + 5)
+    run.receives("soon", eta=run.at + 1)
+    run.at += 2
+    run.starts("else")
+    shown = show(run)
+    expect(card(shown, "soon").locator(".state")).to_have_text("reserved")
+    expect(card(shown, "later").locator(".state")).to_have_text("scheduled")
+    expect(shown.locator("h4", has_text="reserved ahead: 1")).to_be_visible()
+
+
+def test_a_task_that_gave_up_for_now_waits_in_a_queue(show: Show) -> None:
+    run = Recording()
+    run.worker()
+    run.starts("again")
+    run.event("retried", "again", error="BusyError('later')")
+    shown = show(run)
+    expect(shown.locator("#broker .task.retrying")).to_have_count(1)
+    expect(shown.locator("#worker .task")).to_have_count(0)
+
+
+def test_a_word_that_comes_after_the_next_message_moves_no_card(show: Show) -> None:
+    run = Recording()
+    run.worker()
+    run.waiting("again")
+    run.waiting("again", retries=1)  # who runs it hadn't been asked for events yet
+    run.event("retried", "again")
+    expect(card(show(run), "again")).to_have_class(re.compile("waiting"))
+
+
+def test_what_was_called_lost_and_runs_is_running(show: Show) -> None:
+    run = Recording()
+    run.worker()
+    run.starts("found")
+    run.starts("done", pid=12)
+    for task in ("found", "done"):
+        run.add("lost", id=task, why="it was believed to be gone")
+    run.add("process", id="found", worker="celery@lab", pid=11, since=run.at)
+    run.add("result", id="done", state="SUCCESS", bytes=120, ttl=86400.0)
+    shown = show(run)
+    expect(shown.locator("#worker .task.running")).to_have_attribute("data-id", "found")
+    expect(shown.locator("#backend .task.done")).to_have_attribute("data-id", "done")
+
+
+def test_a_task_that_runs_on_is_not_called_revoked(show: Show) -> None:
+    run = Recording()
+    run.worker()
+    run.starts("running")
+    run.receives("held")
+    for task in ("running", "held"):
+        run.add("revoked", id=task)
+    shown = show(run)
+    expect(card(shown, "held").locator(".brief")).to_have_text("revoked")
+    expect(card(shown, "running").locator(".brief")).not_to_have_text("revoked")
+
+
+# --- the observer --------------------------------------------------------------------------------
+
+
+def test_a_retrys_message_is_told_though_it_is_where_the_last_one_was() -> None:
+    facts, tasks = Facts(), Tasks(100)
+    queues = RedisQueues(None, facts, tasks, None, False)  # type: ignore[arg-type]  # it isn't asked
+    for retries in (0, 0, 1, 1):
+        headers = {"id": "again", "task": "again", "retries": retries}
+        raw = repr(headers).replace("'", '"')
+        queues._waits(f'{{"headers": {raw}}}'.encode(), "celery", {})
+    assert [fact["retries"] for fact in some(facts, of="waiting")] == [0, 1]
+
+
+def test_the_next_try_is_kept_when_the_last_one_ends_late() -> None:
+    tasks = Tasks(100)
+    tasks["again"].fetched_try = 1
+    assert not tasks.gives_up("again")
+    assert tasks.gives_up("again")
+
+
+# --- with workers --------------------------------------------------------------------------------
+
+
+def expect_running_after_an_outage(deployment: Deployment, let_go: str) -> None:
+    """Stop and start the broker; what ran runs on, what was reserved is no longer the worker's."""
+    with xray(deployment, *OURS) as url, listen(url) as facts:
+        until(facts, of="worker", alive=True)
+        begun, *fetched = deployment.send("sleep", 3, 45)
+        until(facts, of="process", id=begun)
+        for each in fetched:
+            until(facts, of="event", type="received", id=each)
+        deployment.server.halt()
+        until(facts, of="broker", up=False)
+        deployment.server.launch()
+        deployment.server.wait()
+        for each in fetched:
+            wait_until(lambda each=each: some(facts, of=let_go, id=each), f"{each} {let_go}", 60)  # type: ignore[misc]
+        assert not some(facts, of="lost")
+        assert not some(facts, of="worker", alive=False)
+        deployment.worker.kill_tree()  # rather than to wait for its tasks
+
+
+@pytest.mark.timeout(300)
+def test_what_a_worker_lets_go_in_an_outage_is_left_behind(tmp_path: Path) -> None:
+    with Deployment(tmp_path, "--concurrency 1 --prefetch-multiplier 4") as deployment:
+        expect_running_after_an_outage(deployment, "left_behind")

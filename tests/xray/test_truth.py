@@ -1,0 +1,34 @@
+"""The X-ray's test of truth: after random steps, what its page shows is what is so.
+
+SEED=7 pytest … repeats the steps of a run (not its timing), STEPS=300 makes it longer.
+"""
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.xray.truth.run import started
+from tests.xray.truth.settled import expect_agreement, expect_outage
+from tests.xray.truth.steps import Steps
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+SEEDS = [os.environ["SEED"]] if "SEED" in os.environ else ["2", "3"]
+STEPS = int(os.environ.get("STEPS", "100"))
+PAUSE_EVERY = 5
+
+
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_after_random_steps_the_picture_is_what_is_so(
+    broker: str, seed: str, tmp_path: Path
+) -> None:
+    print(f"SEED={seed}, {STEPS} steps on {broker}")
+    with started(broker, tmp_path, os.getpid()) as run:
+        expect_agreement(run)  # what is done before the X-ray looks, nobody has seen
+        steps = Steps(run, Random(seed))
+        for number in range(1, STEPS + 1):
+            print(f"{number:3} {steps.take()}")
+            if number % PAUSE_EVERY == 0:
+                (expect_agreement if run.broker_is_up else expect_outage)(run)
