@@ -57,10 +57,13 @@ const REDUCERS = {
   },
   event(picture, fact) {
     picture.events += 1;
+    const { worker } = picture.tasks.get(fact.id) ?? {};
     const task = taskOf(picture, fact);
     step(task, fact, fact.type);
-    if (fact.at < task.eventAt) return; // told late: it belongs to the history
-    if (fact.type === "retried" && hasNextTry(task)) return;
+    if (fact.at < task.eventAt || (fact.type === "retried" && hasNextTry(task))) {
+      task.worker = worker ?? task.worker; // told late: it belongs to the history, and so does who told it
+      return;
+    }
     task.eventAt = fact.at;
     if (fact.type === "sent") {
       if (task.steps.length === 1) enter(picture, task, "sent", "caller", fact.at);
