@@ -68,6 +68,7 @@ class Run:
         self.chords: dict[str, list[str]] = {}  # the last task's id: those of the others
         self.alive: set[str] = set()
         self.broker_is_up = True
+        self.answered = 0.0  # when all workers did
         self.xray = ""
         self.page: Page
 
@@ -101,8 +102,15 @@ class Run:
         """Have a task end, or never begin to wait."""
         self.locks.pop(name).close()
 
+    def kill(self, name: str) -> None:
+        """Kill a worker with all its processes."""
+        self.workers[name].kill_tree()
+        self.alive.discard(name)
+
     def truth(self) -> sources.Truth:
         """Return what is so, asked of the broker, of the workers and of the results."""
+        for name in [each for each in self.alive if not self.workers[each].running()]:
+            self.kill(name)  # it has ended by itself; what it has started ends, too
         messages = self.asked.messages()
         workers = sources.ask_workers(self.app, sorted(self.alive))
         ids = [*self.sent, *self.chords]

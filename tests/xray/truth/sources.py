@@ -108,7 +108,11 @@ class RabbitBroker:
 
 
 class SilentError(Exception):
-    """A worker that lives doesn't answer."""
+    """Workers that live don't answer."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__(f"{', '.join(sorted(names))}: no answer")
+        self.names = names
 
 
 def ask_workers(app: Celery, names: list[str]) -> Workers:
@@ -137,7 +141,7 @@ def ask(app: Celery, names: list[str], what: str) -> dict[str, Any]:
     inspect: Any = app.control.inspect(destination=names, timeout=2, limit=len(names))
     said = getattr(inspect, what)() or {}
     if said.keys() != set(names):
-        raise SilentError(f"{set(names) - said.keys()} to say what is {what}")
+        raise SilentError(set(names) - said.keys())
     return dict(said)
 
 

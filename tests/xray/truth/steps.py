@@ -131,8 +131,7 @@ class Steps:
 
     def kill_worker(self) -> str:
         name = self.random.choice(sorted(self.run.alive))
-        self.run.workers[name].kill_tree()
-        self.run.alive.discard(name)
+        self.run.kill(name)
         return name
 
     def start_worker(self) -> str:
