@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 
 app = Flask(__name__)
 celery = Celery(broker="redis://localhost:6379/0", backend="redis://localhost:6379/1")
+celery.conf.task_default_queue = "words"  # where the worker looks
 
 
 @app.post("/texts")
