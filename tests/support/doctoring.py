@@ -101,6 +101,8 @@ def serving_http(port: int) -> Iterator[None]:
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
     ) as server:
-        wait_until(lambda: not is_free(port), "a server")
-        yield
-        server.kill()
+        try:
+            wait_until(lambda: not is_free(port), "a server")
+            yield
+        finally:
+            server.kill()

@@ -142,10 +142,11 @@ def test_app_broken(doctor: Doctor, root: Path, tmp_path: Path) -> None:
     assert faults(doctor(TRIAL, WORKBENCH_ROOT=str(tmp_path))) == ["no-worker"]
 
 
-def test_port_taken(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
-    taken = int(env["PORT"])
-    with serving_http(taken), worker(root, env, OURS):
-        remedy = mend(doctor(TRIAL), "port-taken")
+def test_port_taken(doctor: Doctor, env: dict[str, str]) -> None:
+    with serving_http(int(env["PORT"])):
+        found = doctor(TRIAL)
+        assert faults(found) == ["port-taken", "no-worker"]
+        remedy = next(finding["mend"] for finding in found if finding["fault"] == "port-taken")
         free = remedy.removeprefix("make run PORT=")
         assert is_free(int(free))
         with typed(remedy, env):
