@@ -102,7 +102,10 @@ class Events:
         task.ended = False
         worker, main = event.get("hostname"), event.get("pid")
         if what == "received":
-            task.fetched_try = event.get("retries") or 0
+            this_try = event.get("retries") or 0
+            if this_try > task.fetched_try:  # the last one's worker has it no more
+                self.tasks.waits_again(task_id)
+            task.fetched_try = this_try
             self.tasks.is_fetched(task_id, worker, main)
         elif what == "started":
             task.gave_up = max(task.gave_up, task.fetched_try)

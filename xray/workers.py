@@ -271,6 +271,8 @@ class Workers:
                 task, pid = self.tasks[request["id"]], request["worker_pid"]
                 if not pid or task.pid or (task.ended and not task.is_lost):
                     continue
+                if task.worker not in (None, name) and not self.gone(str(task.worker), task.main):
+                    continue  # another one has received the next try meanwhile
                 task.ended = task.is_lost = False
                 before = {}
                 if request["id"] not in self.tasks.running:  # it began before anybody looked
