@@ -42,6 +42,7 @@ class RedisResults:
                     ttl=left / 1000 if left >= 0 else None,
                     group=found.get("group_id"),
                     parent=found.get("parent_id"),
+                    expired=has_expired(found) or None,
                 )
         return states
 
@@ -61,6 +62,11 @@ class RedisResults:
             "ttl": left / 1000 if left >= 0 else None,
             "value": hidden(json.loads(raw), redact),
         }
+
+
+def has_expired(meta: dict[str, Any]) -> bool:
+    """Tell whether a task was dropped since it was too late: Celery calls that revoked as well."""
+    return meta.get("status") == "REVOKED" and "expired" in str(meta.get("result"))
 
 
 def first_state(raw: bytes) -> str | None:

@@ -85,13 +85,14 @@ const REDUCERS = {
     }
   },
   process(picture, fact) { // which process runs it: no event tells that
+    const { worker } = picture.tasks.get(fact.id) ?? {};
     const task = taskOf(picture, fact), at = fact.since ?? fact.at;
     // It began before anybody looked, or was believed to be lost.
     if ((RANK[task.state] < RANK.running && task.state !== "retrying") || task.state === "lost") {
       step(task, { ...fact, at }, "started");
       enter(picture, task, "running", "worker", at);
       task.pid = fact.pid;
-    }
+    } else if (task.state !== "running") task.worker = worker ?? task.worker; // learned late
     const start = task.steps.findLast(({ what }) => what === "started");
     if (start) start.pid = fact.pid;
   },
@@ -100,7 +101,7 @@ const REDUCERS = {
     const task = taskOf(picture, others);
     step(task, fact, "result");
     task.stored = fact;
-    const state = STORED[fact.state];
+    const state = fact.expired ? "expired" : STORED[fact.state];
     if (!state || (hasEnded(task) && task.state !== "lost")) return;
     enter(picture, task, state, "backend", fact.at);
     task.isFound = true; // when it ended wasn't seen
