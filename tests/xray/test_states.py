@@ -89,9 +89,10 @@ def test_who_has_the_next_try_keeps_it_when_the_last_one_ends_late(show: Show) -
     run.worker()
     run.worker(worker="celery@other", processes=[21, 22], pid=20)
     run.starts("again")
-    about = {"task": "tasks.develop", "retries": 1, "eta": run.at + 60}
+    about: dict[str, Any] = {"task": "tasks.develop", "retries": 1, "eta": run.at + 60}
     run.add("event", type="received", id="again", worker="celery@other", **about)
     run.event("retried", "again")
+    run.add("process", id="again", worker="celery@lab", pid=11, since=run.at - 1)
     shown = show(run)
     other = shown.locator(".worker", has_text="celery@other")
     expect(other.locator(".task.retrying")).to_have_count(1)

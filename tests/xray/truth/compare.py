@@ -93,7 +93,7 @@ def of_one_task(truth: Truth, card: Card | None, so: set[Place]) -> Iterator[str
 
 def of_details(truth: Truth, card: Card) -> Iterator[str]:
     """Compare what a card says besides its state."""
-    if card.guessed:
+    if card.guessed and not has_left_unseen(truth, card):
         yield f"{card}, though all was watched"
     if card.state in ("held", "scheduled", "retrying", "waiting", "left-behind"):
         yield from of_revoked(truth, card)
@@ -101,6 +101,14 @@ def of_details(truth: Truth, card: Card) -> Iterator[str]:
         pid = truth.workers.active[card.id][1]
         if card.process not in (f"process {pid}", "also running"):
             yield f"{card}, though it runs on process {pid}"
+
+
+def has_left_unseen(truth: Truth, card: Card) -> bool:
+    """Tell whether a card says that a message has left RabbitMQ's queue, and wasn't seen since.
+
+    So it is when a worker has taken it before it was asked for events, and was killed.
+    """
+    return truth.messages.waiting is None and card.brief == "left"
 
 
 def of_revoked(truth: Truth, card: Card) -> Iterator[str]:
@@ -130,7 +138,8 @@ def of_ends(
         if is_rabbitmq and state == "lost":  # the others wait
             revoked = [found for found in where.values() if ("revoked", BACKEND, "") in found]
             most -= max(0, truth.messages.depth.get(QUEUE, 0) - len(revoked))
-            unseen = len(set(able).difference(seen))
+            left = [card for card in picture.cards.values() if has_left_unseen(truth, card)]
+            unseen = len(set(able).difference(seen)) + len(left)
             least = max(0, len(able) - truth.messages.depth.get(QUEUE, 0) - unseen)
         shown = picture.tally.get(state, 0)
         if not least <= shown <= most:
