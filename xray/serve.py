@@ -80,6 +80,7 @@ def listen_on(port: int, app: Flask) -> None:
             port=port,
             threads=MOST_LISTENERS + 4,
             channel_request_lookahead=1,  # so that it is noticed when a listener leaves
+            outbuf_high_watermark=2**20,  # it keeps what it has sent, until it is so many bytes
         )
     except OSError:
         raise UserError(
