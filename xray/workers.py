@@ -188,7 +188,8 @@ class Workers:
             self.queues |= {queue: key for queue, key in taken.items() if OWN_QUEUE not in queue}
             # Whoever paused it: by these names it can be seen, and undone.
             own = [queue.partition(OWN_QUEUE)[0] for queue in taken if OWN_QUEUE in queue]
-            worker.paused = own or (worker.paused if not taken else [])
+            is_told = now < worker.quiet_from + AGAIN_AFTER  # just now: it may not heed it yet
+            worker.paused = own or (worker.paused if is_told or not taken else [])
             known = tasks.get(name)
             pool = found["pool"]
             fact = {
