@@ -19,7 +19,7 @@ DEFAULTS: Settings = {
     "accept_content": ["json"],  # refuse what could carry code, such as pickle
     "beat_schedule": SCHEDULE,
     "broker_connection_retry_on_startup": True,  # a worker waits for its broker
-    "database_create_tables_at_setup": False,  # but when a result is read or written
+    "database_create_tables_at_setup": False,  # not at start, but at the first result
     "include": ["lab.letters", "lab.periodic", "lab.tasks"],  # a worker imports them
     "result_expires": RESULT_EXPIRES,
     "task_default_queue": "photos",  # Celery's default is "celery", for every app
@@ -29,7 +29,7 @@ DEFAULTS: Settings = {
     "timezone": "UTC",  # of the crontabs; times in messages are in UTC anyway
 }
 
-# Flask has a visitor who waits: it gives up at once. (Celery's defaults: after 20 s.)
+# Flask has a visitor who waits: it gives up at once. (By default after many seconds.)
 WEB: Settings = {
     "task_publish_retry_policy": {"max_retries": 0},
     "broker_connection_timeout": 1,  # seconds, for RabbitMQ; the next line is Redis'
@@ -46,7 +46,7 @@ WEB: Settings = {
 
 # Nobody waits for a worker or for beat: they try again, until the servers are back.
 WORKER: Settings = {
-    "result_backend_always_retry": True,  # or a task fails whose state can't be stored
+    "result_backend_always_retry": True,  # a state can't be stored? Try again
     "task_publish_retry_policy": {"max_retries": 100, "interval_max": 1},  # seconds
 }
 

@@ -9,7 +9,7 @@ DEFAULTS: Settings = {
     "result_backend": "redis://localhost:6379/1",
     "accept_content": ["json"],  # refuse what could carry code, such as pickle
     "broker_connection_retry_on_startup": True,  # a worker waits for its broker
-    "database_create_tables_at_setup": False,  # but when a result is read or written
+    "database_create_tables_at_setup": False,  # not at start, but at the first result
     "result_expires": RESULT_EXPIRES,
     "task_default_queue": "photos",  # Celery's default is "celery", for every app
     "task_soft_time_limit": 50,  # seconds; then the task gets an exception
@@ -17,7 +17,7 @@ DEFAULTS: Settings = {
     "task_track_started": True,  # or a task that runs looks like one that waits
 }
 
-# Flask has a visitor who waits: it gives up at once. (Celery's defaults: after 20 s.)
+# Flask has a visitor who waits: it gives up at once. (By default after many seconds.)
 WEB: Settings = {
     "task_publish_retry_policy": {"max_retries": 0},
     "broker_connection_timeout": 1,  # seconds, for RabbitMQ; the next line is Redis'
@@ -35,6 +35,6 @@ WEB: Settings = {
 # Nobody waits for a worker: it tries again, until the servers are back. It sends, too:
 # whoever ends the last task of a header sends the body.
 WORKER: Settings = {
-    "result_backend_always_retry": True,  # or a task fails whose state can't be stored
+    "result_backend_always_retry": True,  # a state can't be stored? Try again
     "task_publish_retry_policy": {"max_retries": 100, "interval_max": 1},  # seconds
 }

@@ -150,7 +150,7 @@ def test_messages_that_rabbitmq_has_confirmed_survive_a_kill(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     need_rabbitmq()
-    monkeypatch.setenv("LAB_CELERY__broker_transport_options", '{"confirm_publish": true}')
+    monkeypatch.setenv("LAB_CELERY__broker_transport_options__confirm_publish", "true")
     with ChapterRun("02", broker="rabbitmq", folder=tmp_path) as lab:
         order = order_and_restart(lab, client, small_photo, "kill")
         assert final_status(client, f"{lab.url}/tasks/{order}")["state"] == "SUCCESS"

@@ -12,6 +12,7 @@ from words.tasks import count_words
 
 DAY = 24 * 60 * 60  # seconds
 bp = Blueprint("texts", __name__)
+DOWN = (OperationalError, RedisError, RuntimeError)  # kombu's, redis-py's, Celery's
 
 
 @bp.post("/texts")
@@ -22,7 +23,7 @@ def add_text() -> ResponseReturnValue:
     db.session.commit()
     try:
         count_words.apply_async((text.id,), task_id=text.id, expires=DAY)
-    except (OperationalError, RedisError, RuntimeError):  # broker or backend is down
+    except DOWN:
         db.session.delete(text)  # a task that was sent all the same finds no row
         db.session.commit()
         abort(503, "The queue can't be reached. Try again soon.")
@@ -35,4 +36,7 @@ def get_text(text_id: str) -> dict[str, object]:
     """Say how a text is doing; 404 for an id that was never issued."""
     text = db.get_or_404(Text, text_id)
     result = current_app.extensions["celery"].AsyncResult(text.id)
-    return {"id": text.id, "state": result.state, "words": text.words}
+    try:
+        return {"id": text.id, "state": result.state, "words": text.words}
+    except DOWN:
+        abort(503, "The state can't be asked for. Try again soon.")
