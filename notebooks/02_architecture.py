@@ -14,7 +14,16 @@
 # before you run the cell below it. (Your times will be other ones than those printed here.)
 
 # %%
-from helpers_02 import EventListener, Race, connections, counted, moments_of, recorded, start_pairs
+from helpers_02 import (
+    EventListener,
+    Race,
+    connections,
+    counted,
+    moments_of,
+    recorded,
+    results_at,
+    start_database_worker,
+)
 from plots_02 import gantt, journey, waits
 from session import final_status, photos, start, until
 
@@ -284,15 +293,14 @@ for step in ("LPUSH", "HSET unacked", "HDEL unacked", "SETEX SUCCESS", ".get() r
 # ## 2.2.2 Brokers and result backends: exchange them
 #
 # The lab's code names a broker and a backend only as a default; two environment variables beat
-# it. So start a worker for each pair of broker and result backend, each with its own queue. If this
-# machine has RabbitMQ, it takes part. Send the smallest task to each, and wait for its result,
-# twenty times.
+# it. So start a second worker, whose results are rows in a database, with a queue of its own. Send
+# the smallest task to each worker, and wait for its result, twenty times.
 #
 # **A worker tells Redis, and Redis tells whoever subscribed. What does somebody do who waits for
 # a row in a database?**
 
 # %%
-pairs = start_pairs(lab)
+database = start_database_worker(lab)
 
 
 def round_trips(celery: Celery, queue: str, times: int, interval: float) -> list[float]:
@@ -307,8 +315,7 @@ def round_trips(celery: Celery, queue: str, times: int, interval: float) -> list
 
 
 # %% [markdown]
-# Who waits for a row asks again and again: every half second, if nobody says otherwise. One pair
-# is enough to see that.
+# Who waits for a row asks again and again: every half second, if nobody says otherwise.
 #
 # **Your turn.** Ask more often, or more rarely: change `OFTEN`, and run this cell again.
 
@@ -317,20 +324,18 @@ from statistics import median
 
 OFTEN, BY_DEFAULT = 0.01, 0.5  # seconds between two questions
 
-trips = {}
-for broker_name, backend_name in pairs.names():
-    queue, name = pairs.queue(broker_name, backend_name), f"{broker_name} + {backend_name}"
-    with pairs.celery(broker_name, backend_name, create_app) as sender:
-        round_trips(sender, queue, 1, OFTEN)  # the first one waits for the worker to start
-        often = name if backend_name == "Redis" else f"{name}, asked every {OFTEN:g} s"
-        trips[often] = round_trips(sender, queue, 20, OFTEN)
-        if name == "Redis + database":
-            by_default = round_trips(sender, queue, 3, BY_DEFAULT)
-            trips[f"{name}, by default every 0.5 s"] = by_default
+sender = create_app().extensions["celery"]
+trips = {"Redis": round_trips(sender, "photos", 20, OFTEN)}
+
+with results_at(database):
+    sender = create_app().extensions["celery"]
+    round_trips(sender, "database", 1, OFTEN)  # the first one waits for the worker to start
+    asked_often = round_trips(sender, "database", 20, OFTEN)
+    trips[f"database, asked every {OFTEN:g} s"] = asked_often
+    trips["database, by default every 0.5 s"] = round_trips(sender, "database", 3, BY_DEFAULT)
 
 for name, seconds in trips.items():
-    if name.startswith("Redis"):
-        print(f"{name}: {1000 * median(seconds):.0f} ms")
+    print(f"{name}: {1000 * median(seconds):.0f} ms")
 
 # %% slideshow={"slide_type": "subslide"}
 waits(trips)
@@ -341,8 +346,9 @@ plt.show()
 # have a worker add two numbers, read the result. Blue: Redis tells who waits. Orange: who waits
 # asks the database. By default (hollow) that takes half a second, however quick the task was:
 # unless the result is there at the first look, the next look comes 0.5 s later. Asked more often, a
-# database is nearly as quick, and has more work. The broker hardly matters. (RabbitMQ is in the
-# plot if this machine has it.)
+# database is nearly as quick, and has more work.
+#
+# The broker hardly matters: `python -m measurements.round_trips` does the same with RabbitMQ.
 
 # %% [markdown]
 # With Redis a result is a key that goes away. **And with a database?**
@@ -350,11 +356,9 @@ plt.show()
 # %%
 import sqlite3
 
-path = pairs.backends["database"].removeprefix("db+sqlite:///")
-with sqlite3.connect(path) as database:
-    rows = database.execute("SELECT status, task_id FROM celery_taskmeta").fetchall()
+with sqlite3.connect(database.removeprefix("db+sqlite:///")) as connection:
+    rows = connection.execute("SELECT status, task_id FROM celery_taskmeta").fetchall()
 print(f"rows that stay: {len(rows)} tries,", *{status for status, _ in rows})
-pairs.close_rabbitmq()  # it has done its part
 
 # %% [markdown]
 # A row for each try. Nothing takes them away, until beat does (chapter 3).
@@ -378,10 +382,10 @@ with app.app_context():
     photo_path("large").write_bytes(photos(edge=1000)[0])
 celery.control.pool_shrink(1, [own], reply=True)  # the lab's own worker had two processes
 
-race, other = Race(celery, broker), f"Redis-database@{gethostname()}"
+race, other = Race(celery, broker), f"database@{gethostname()}"
 fates = {
-    "multiplier 4": race.run("photos", helper=other, wake="Redis-database", share=4),
-    "multiplier 1": race.run("Redis-database", helper=own, wake="photos", share=1),
+    "multiplier 4": race.run("photos", helper=other, wake="database", share=4),
+    "multiplier 1": race.run("database", helper=own, wake="photos", share=1),
 }
 counted(fates)
 
@@ -410,7 +414,7 @@ def one_waits() -> bool:
     return answer.status_code == 202 and broker.llen("photos") == 1  # 503: an old connection
 
 
-for name in ("worker", "Redis-database"):
+for name in ("worker", "database"):
     lab.kill(name)
 for way in (lab.kill, lab.stop):
     until(one_waits, "a message that waits")

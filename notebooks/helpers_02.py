@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
@@ -14,9 +14,7 @@ from celery import Celery
 from plots_02 import Fate
 from session import until
 
-from workbench.brokers import rabbitmq_server
 from workbench.chapter_run import ChapterRun
-from workbench.errors import UserError
 
 Event = dict[str, Any]
 OPTIONS = "--task-events --without-mingle --without-gossip"
@@ -62,76 +60,28 @@ class EventListener:
         self._thread.join()
 
 
-# --- the pairs of broker and result backend ------------------------------------------------------
+# --- a worker whose results are in a database ----------------------------------------------------
 
 
-@dataclass
-class Pairs:
-    """A worker for each pair of broker and result backend; each has its own queue."""
-
-    lab: ChapterRun
-    brokers: dict[str, str]
-    backends: dict[str, str]
-
-    def names(self) -> list[tuple[str, str]]:
-        """Return the pairs, that of the lab itself first."""
-        return [(broker, backend) for broker in self.brokers for backend in self.backends]
-
-    @staticmethod
-    def queue(broker: str, backend: str) -> str:
-        """Return a pair's queue; the lab's own worker has that of Redis and Redis."""
-        pair = f"{broker}-{backend}"
-        return "photos" if pair == "Redis-Redis" else pair
-
-    @contextmanager
-    def celery(self, broker: str, backend: str, create_app: Callable[..., Any]) -> Iterator[Celery]:
-        """Make the lab's Celery app where the environment names these two."""
-        if broker == "RabbitMQ":
-            self.lab.services["rabbitmq"].wait()
-        os.environ["CELERY_BROKER_URL"] = self.brokers[broker]
-        os.environ["CELERY_RESULT_BACKEND"] = self.backends[backend]
-        try:
-            patient = {"CELERY": {"broker_connection_timeout": 20}}
-            yield create_app(patient).extensions["celery"]
-        finally:
-            os.environ.update(self.lab.env)
-
-    def close_rabbitmq(self) -> None:
-        """Stop RabbitMQ and its workers, if they are here."""
-        for name in [name for name in self.lab.services if name.startswith("RabbitMQ")]:
-            self.lab.kill(name)
-        if "RabbitMQ" in self.brokers:
-            Thread(target=self.lab.services["rabbitmq"].halt, daemon=True).start()
+def start_database_worker(lab: ChapterRun) -> str:
+    """Start a worker that takes from the queue `database`; return where its results are."""
+    url = f"db+sqlite:///{lab.folder}/results.sqlite"
+    options = f"-Q database -n database@%h --concurrency 1 --prefetch-multiplier 1 {OPTIONS}"
+    setting = shlex.quote(f"CELERY_RESULT_BACKEND={url}")
+    lab.add("database", f"env {setting} celery -A make_celery worker {options}")
+    lab.services["database"].launch()
+    return url
 
 
-def start_pairs(lab: ChapterRun) -> Pairs:
-    """Start RabbitMQ, if this machine has it, and the workers that the lab doesn't have yet."""
-    backends = {
-        "Redis": lab.result_backend,
-        "database": f"db+sqlite:///{lab.folder}/results.sqlite",
-    }
-    pairs = Pairs(lab, {"Redis": lab.broker_url}, backends)
+@contextmanager
+def results_at(url: str) -> Iterator[None]:
+    """Have the Celery apps that are made in this block look for results at an address."""
+    before = os.environ["CELERY_RESULT_BACKEND"]
+    os.environ["CELERY_RESULT_BACKEND"] = url
     try:
-        service, url = rabbitmq_server("rabbitmq", lab.folder / "rabbitmq", lab.log)
-    except UserError:
-        pass  # it isn't installed: two pairs are left
-    else:
-        lab.services["rabbitmq"], pairs.brokers["RabbitMQ"] = service, url
-        lab.servers.append("rabbitmq")
-        service.launch()  # it takes some five seconds; its workers try until it is there
-    for broker, backend in pairs.names()[1:]:
-        start_worker(pairs, broker, backend)
-    return pairs
-
-
-def start_worker(pairs: Pairs, broker: str, backend: str) -> None:
-    """Start the worker of one pair."""
-    queue = pairs.queue(broker, backend)
-    settings = [f"CELERY_BROKER_URL={pairs.brokers[broker]}"]
-    settings += [f"CELERY_RESULT_BACKEND={pairs.backends[backend]}"]
-    options = f"-Q {queue} -n {queue}@%h --concurrency 1 --prefetch-multiplier 1 {OPTIONS}"
-    pairs.lab.add(queue, f"env {shlex.join(settings)} celery -A make_celery worker {options}")
-    pairs.lab.services[queue].launch()
+        yield
+    finally:
+        os.environ["CELERY_RESULT_BACKEND"] = before
 
 
 # --- one message's journey -----------------------------------------------------------------------
