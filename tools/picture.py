@@ -49,7 +49,8 @@ def take_xray(folder: Path, picture: Path) -> None:
         page(browser, lab.url, {"width": 1180, "height": 1070}) as lab_page,
         page(browser, address, {"width": 1280, "height": 960}) as xray,
     ):
+        xray.emulate_media(reduced_motion="reduce")  # no card is on its way in the picture
         lab_page.locator("#album-samples").click()
         xray.locator(".flow").click(timeout=30_000)
         expect(xray.locator("#tally .done b")).to_have_text(re.compile("[2-5]"), timeout=60_000)
-        xray.screenshot(path=picture)
+        xray.screenshot(path=picture, animations="disabled")
