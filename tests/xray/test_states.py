@@ -98,6 +98,20 @@ def test_who_has_the_next_try_keeps_it_when_the_last_one_ends_late(show: Show) -
     expect(other.locator(".task.retrying")).to_have_count(1)
 
 
+def test_the_next_try_counts_though_its_word_comes_after_that_of_the_last_one(show: Show) -> None:
+    run = Recording()
+    run.worker()
+    run.worker(worker="celery@other", processes=[21, 22], pid=20)
+    run.starts("again")
+    before = run.at
+    run.event("retried", "again", at=before + 0.5)
+    about: dict[str, Any] = {"task": "tasks.develop", "retries": 1, "worker": "celery@other"}
+    run.add("event", at=before + 0.4, type="received", id="again", **about)
+    shown = show(run)
+    other = shown.locator(".worker", has_text="celery@other")
+    expect(other.locator(".task.held")).to_have_attribute("data-id", "again")
+
+
 def test_what_was_called_lost_and_runs_is_running(show: Show) -> None:
     run = Recording()
     run.worker()

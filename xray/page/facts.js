@@ -60,7 +60,9 @@ const REDUCERS = {
     const { worker } = picture.tasks.get(fact.id) ?? {};
     const task = taskOf(picture, fact);
     step(task, fact, fact.type);
-    if (fact.at < task.eventAt || (fact.type === "retried" && hasNextTry(task))) {
+    // The next try may be another worker's, whose word comes later than that this one has given up.
+    const isNextTry = fact.type === "received" && task.again;
+    if ((fact.at < task.eventAt && !isNextTry) || (fact.type === "retried" && hasNextTry(task))) {
       task.worker = worker ?? task.worker; // told late: it belongs to the history, and so does who told it
       return;
     }
