@@ -66,6 +66,7 @@ class Run:
         self.sent: list[str] = []  # ids
         self.seen: set[str] = set()  # those that had a card, at any pause
         self.chords: dict[str, list[str]] = {}  # the last task's id: those of the others
+        self.sizes: dict[str, str] = {}  # the last task's id: the key of its chord's size
         self.alive: set[str] = set()
         self.broker_is_up = True
         self.answered = 0.0  # when all workers did
@@ -117,9 +118,15 @@ class Run:
         return sources.Truth(messages, workers, *sources.read_results(self.results, ids))
 
     def sent_by(self, truth: sources.Truth) -> set[str]:
-        """Return the ids of all that was sent: a chord's last task, when the others are done."""
+        """Return the ids of all that was sent: a chord's last task, when the others are done.
+
+        It never is if the process is killed that has just done the last of them. Then the chord's
+        size is stored still, which is deleted after the last task was sent.
+        """
         done = {task for task, state in truth.results.items() if state == "done"}
-        return {*self.sent, *(last for last, others in self.chords.items() if done >= {*others})}
+        due = {last for last, others in self.chords.items() if done >= {*others}}
+        unsent = {last for last in due if self.results.exists(self.sizes[last])}
+        return {*self.sent, *(due - unsent)}
 
 
 @contextlib.contextmanager

@@ -81,6 +81,7 @@ class Steps:
         ids, last = [str(part.id) for part in result.parent.results], str(result.id)
         self.run.sent += ids
         self.run.chords[last] = ids
+        self.run.sizes[last] = f"celery-taskset-meta-{result.parent.id}.s"
         return " ".join(each[:8] for each in [*ids, last])
 
     def revoke(self) -> str:
