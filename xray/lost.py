@@ -13,6 +13,7 @@ from xray.workers import Workers
 
 EVERY, ASK_EVERY = 0.25, 2.0  # seconds
 AFTER = 2.0  # seconds: the worker that is left may still tell, or put its messages back
+SEEN_WITHIN = 2.0  # seconds: that a message has left may be seen later than who took it is gone
 NOBODY = "No worker that answers has it."
 
 
@@ -35,6 +36,7 @@ class Lost:
         self.queues, self.results = queues, results
         self._since: dict[str, float] = {}  # task: when it was first seen without a worker
         self._left_behind: set[str] = set()  # those that were told
+        self._missed: set[str] = set()  # those that no worker had when all were asked last
         self._looked = self._asked = 0.0
 
     def look(self) -> None:
@@ -52,11 +54,13 @@ class Lost:
         held_by_workers = self.workers.holding()
         if held_by_workers is None:  # one hasn't answered: it may have them
             return
+        missed = set(due) - held_by_workers
         for task_id in due:
-            if task_id in held_by_workers:
-                self.tasks[task_id].told = now
-            else:
+            if task_id in missed:
                 self._conclude(task_id, reasons[task_id])
+            elif self.tasks[task_id].worker:
+                self.tasks[task_id].told = now
+        self._missed = missed
 
     def forget(self) -> None:
         """Have what was left behind told anew: nobody looked since."""
@@ -114,7 +118,17 @@ class Lost:
             self.tasks.waits_again(task_id)
             self.queues.left.append((now, task_id))  # who takes it next may not tell of it
             self.facts.add("given_back", id=task_id, why=why, queue=self.queues.only_name())
-        elif task.worker or has_begun:
+        elif task.worker or has_begun or self._was_taken_along(task_id):
             self.tasks.has_ended(task_id)
             task.is_lost = True
             self.facts.add("lost", id=task_id, why=why + self.queues.doubt)
+
+    def _was_taken_along(self, task_id: str) -> bool:
+        """Tell whether a worker took it from the queue and was killed before it told of that.
+
+        Else it was done by one that tells nothing, and stores nothing. It is looked for twice,
+        since it may be on its way from one place to the next.
+        """
+        if self.queues.gives_back or not self.results or task_id not in self._missed:
+            return False
+        return bool(self.workers.gone_since(self.tasks[task_id].told - SEEN_WITHIN))

@@ -19,7 +19,7 @@ class Task:
     worker: str | None = None  # that has fetched it, or has started it
     main: int | None = None  # that worker's main process
     pid: int | None = None  # the process that works on it, once the worker was asked
-    told: float = 0  # when that was learned
+    told: float = 0  # when that was learned, or that it has left its queue
     started: float = 0
     is_dead: bool = False  # that process is gone
     is_looked_up: bool = False  # its result was looked at, to learn which group it belongs to
@@ -57,7 +57,9 @@ class Tasks:
             return
         task.place = task.place if task.place == "unacked" else None
         if worker:
-            task.worker, task.main, task.told = worker, main, time.time()
+            task.worker, task.main = worker, main
+        if worker or not task.worker:
+            task.told = time.time()
         self.fetched[task_id] = task
 
     def has_started(self, task_id: str, worker: str | None, main: int | None, at: float) -> None:

@@ -31,6 +31,7 @@ class Worker:
     last_seen: float = 0  # when it last gave a sign of life
     asked: float = 0
     connected: float = 0  # when it last came, or came back: what it had fetched before, it let go
+    ended: float = 0  # when it was last seen to be gone; another of its name may be there
     known_from: float = 0  # when it was last asked what it has
     told: dict[str, Any] = field(default_factory=dict)  # the last fact about it
     enabled_by_us: bool = False
@@ -66,7 +67,7 @@ class Workers:
         worker = self.known.setdefault(event["hostname"], Worker(event["hostname"]))
         worker.last_seen = time.time()
         if worker.main not in (None, event.get("pid")):  # another one, and not as we left the first
-            worker.main, worker.enabled_by_us = None, False
+            worker.main, worker.enabled_by_us, worker.ended = None, False, time.time()
         if event["type"] == "worker-online":
             self._connects(worker)
         if event["type"] == "worker-offline":
@@ -129,6 +130,7 @@ class Workers:
             if self._is_there(worker) or self._may_be_at_work(worker):
                 self._tell(worker, worker.told | {"silent": True})
             else:
+                worker.ended = time.time()
                 if not self._may_be_there(worker):  # else only its connection may be gone
                     worker.paused = []
                 self._tell(worker, worker.told | {"alive": False, "processes": [], "paused": False})
@@ -138,6 +140,10 @@ class Workers:
         """Tell whether a worker, with this main process if one is given, is there no more."""
         worker = self.known.get(name)
         return not worker or not worker.told.get("alive") or main not in (None, worker.main)
+
+    def gone_since(self, when: float) -> list[str]:
+        """Return the workers that were seen to be gone since then, though others may have come."""
+        return sorted(name for name, worker in self.known.items() if worker.ended > when)
 
     def processes(self, name: str) -> list[int]:
         """Return the processes that a worker's tasks run on."""
@@ -178,7 +184,7 @@ class Workers:
             worker.last_seen = time.time()
             if name in new:
                 if worker.main:  # another one of that name, which isn't as we have left the first
-                    worker.enabled_by_us = False
+                    worker.enabled_by_us, worker.ended = False, time.time()
                 worker.main, worker.paused, worker.known_from = found["pid"], [], 0
                 self._enable_events([name])
                 # An X-ray that was killed couldn't switch them off: it is for us to do.

@@ -1,6 +1,7 @@
 """What the test of truth has found, one by one: each was a card that wasn't so."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.support.xray_recording import Recording
 from tests.xray.test_observer import some, until
 from tests.xray.test_server import OURS
 from xray.facts import Facts
+from xray.lost import Lost
 from xray.redis_queues import RedisQueues
 from xray.tasks import Tasks
 
@@ -156,6 +158,42 @@ def test_the_next_try_is_kept_when_the_last_one_ends_late() -> None:
     tasks["again"].fetched_try = 1
     assert not tasks.gives_up("again")
     assert tasks.gives_up("again")
+
+
+class Answers:
+    """Answers for the workers, none of which has a task, and for the results, of which none is."""
+
+    def __init__(self, gone: list[str]) -> None:
+        self.gone = gone
+
+    def holding(self) -> set[str]:
+        """Return what workers have."""
+        return set()
+
+    def gone_since(self, _when: float) -> list[str]:
+        """Return the workers that are gone."""
+        return self.gone
+
+    def state(self, _task: str) -> None:
+        """Return the state that is stored."""
+
+
+@pytest.mark.parametrize(("gone", "so"), [(["celery@lab"], [0, 0, 1]), ([], [0, 0, 0])])
+def test_what_a_killed_worker_had_taken_unheard_is_lost(
+    gone: list[str], so: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for twice; if no worker is gone, one that tells nothing has done it."""
+    facts, tasks = Facts(), Tasks(100)
+    queues = RedisQueues(None, facts, tasks, None, False)  # type: ignore[arg-type]  # it isn't asked
+    answers: Any = Answers(gone)
+    lost = Lost(facts, tasks, answers, queues, answers)
+    queues._have_left(["taken"])
+    found = []
+    for at in [time.time() + seconds for seconds in (0, 3, 6)]:
+        monkeypatch.setattr(time, "time", lambda at=at: at)
+        lost.look()
+        found.append(len(some(facts, of="lost", id="taken")))
+    assert found == so
 
 
 # --- with workers --------------------------------------------------------------------------------

