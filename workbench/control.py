@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import (
     Client,
@@ -39,8 +39,8 @@ class Address:
     env: dict[str, str]
     port: int
     key: str
-    servers: list[str]  # that the run has started itself, such as its broker
     xray: str = ""  # its X-ray's address, if it has one
+    servers: list[str] = field(default_factory=list)  # that it has started, such as its broker
 
 
 class Control:

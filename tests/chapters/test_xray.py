@@ -64,7 +64,8 @@ def test_a_message_waits_is_read_and_passes_on_to_the_result(
         expect(card).to_contain_text(re.compile(r"in the queue .*received by .*done", re.S))
         expect(waiting).to_have_count(5)
         xray.get_by_role("button", name="Resume").click()
-        expect(xray.locator("#tally")).to_contain_text("6 done", timeout=60_000)
+        # Chapter 4 has two more tasks, which follow soon.
+        expect(xray.locator("#tally")).to_contain_text(re.compile("[678] done"), timeout=60_000)
         expect(waiting).to_have_count(0)
 
 

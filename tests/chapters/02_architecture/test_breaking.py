@@ -77,6 +77,7 @@ def second(lab_of_a_broker: ChapterRun) -> Iterator[ChapterRun]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_of_two_workers_one_is_killed(
     second: ChapterRun, client: httpx.Client, sample_photo: bytes
 ) -> None:
@@ -100,7 +101,7 @@ def test_of_two_workers_one_is_killed(
 
     # The two that were begun are lost. What was only fetched: see below.
     expected = 8 if is_rabbitmq(lab) else 8 - len(fetched)
-    wait_until(lambda: done() >= expected, f"{expected} of ten, by the second worker", 40)
+    wait_until(lambda: done() >= expected, f"{expected} of ten, by the second worker", 100)
     states = {order: state(client, lab, order) for order in orders}
     lost = [order for order in begun if states[order] == "STARTED"]
     assert len(lost) == 2, "what was begun stays so, for nobody"
