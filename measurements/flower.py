@@ -1,9 +1,9 @@
 """The X-ray and Flower, side by side: what each costs, how much it keeps, how old its picture is.
 
 Both watch the same worker, of two processes, or of two threads where many tasks are run, on a
-private Redis. Rounds are interleaved, and their
-order is turned, so that whatever else the machine does concerns all of them. Flower runs in an
-environment of its own, with the same Celery; it is installed when it is missing.
+private Redis. Rounds are interleaved, and their order is turned, so that whatever else the machine
+does concerns all of them. Flower runs in an environment of its own, with the same Celery; it is
+installed when it is missing.
 """
 
 import os

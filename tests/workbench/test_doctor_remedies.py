@@ -345,6 +345,18 @@ def test_other_queue(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
             expect_cured(doctor)
 
 
+def test_another_queue_in_a_run(root: Path, tmp_path: Path) -> None:
+    """The app's queue was changed, and the worker still takes from the old one."""
+    shutil.copytree(root / "chapters", tmp_path / "chapters")
+    app = tmp_path / "chapters" / TRIAL / "make_celery.py"
+    with running(tmp_path, tmp_path / "var", TRIAL) as workbench:
+        app.write_text(app.read_text().replace('"trial"', '"renamed"', 2))
+        finding = examined(workbench)[-1]
+        assert finding["fault"] == "other-queue"
+        do_what_it_names(workbench, finding)
+        assert faults(examined(workbench)) == []
+
+
 def test_other_app(doctor: Doctor, root: Path, env: dict[str, str]) -> None:
     with worker(root, env, "celery worker --queues trial"):
         remedy = mend(doctor(TRIAL), "other-app")

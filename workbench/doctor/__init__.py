@@ -80,8 +80,10 @@ def refused(about: str, error: Exception, settings: AppSettings) -> Finding:
 
 def no_limit(url: str) -> str:
     """Return the command that lets a Redis use all memory. (redis-cli may not be installed.)"""
-    redis = f"redis.Redis.from_url('{without_password(url)}')"
-    return f"python -c \"import redis; {redis}.config_set('maxmemory', 0)\""
+    shown = without_password(url)
+    redis = f"redis.Redis.from_url('{shown}')"
+    command = f"python -c \"import redis; {redis}.config_set('maxmemory', 0)\""
+    return command if shown == url else f"{command} (write the password in place of ***)"
 
 
 def find(name: str, port: int, broker_url: str | None, runs: Path) -> Examination:

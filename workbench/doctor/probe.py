@@ -88,7 +88,9 @@ def kill_worker(settings: AppSettings, examination: Examination) -> str:
     if examination.running:
         return f"python -m workbench kill worker; {START} worker"
     here = [str(process.pid) for process in worker_processes(settings, examination)]
-    return f"kill -9 {' '.join(here) or '(the worker, where it runs)'}; {start_worker(examination)}"
+    if not here:
+        return "kill the worker where it runs, and start it again"
+    return f"kill -9 {' '.join(here)}; {start_worker(examination)}"
 
 
 def when_done(result: AsyncResult[Any]) -> float:

@@ -146,7 +146,7 @@ def start_backend(settings: AppSettings, examination: Examination) -> str:
 def name_backend(settings: AppSettings, examination: Examination) -> str:
     """Return what names a result backend, where a setting is missing or names none."""
     if examination.running:
-        return f"(Ctrl-C in the terminal of make run) unset {BACKEND}; make run"
+        return another(examination, BACKEND)
     has_no_password = settings.broker == without_password(settings.broker)
     if is_redis(settings.broker) and has_no_password:  # it has just answered
         return f"export {BACKEND}={other_database(settings.broker)} (in the worker's terminal, too)"
